@@ -1,0 +1,31 @@
+/**
+ * Every kind of thing that is stored. `durable` kinds are acknowledged only when they are on disk (and on the declared replicas);
+ * `volatile` ones cost a retry when lost. `unique` and `groups` name top-level fields of the stored value: a string field, or for
+ * groups also an array of strings; a missing field is not indexed.
+ */
+export interface KindShape {
+  readonly durable: boolean
+  readonly unique: readonly string[]
+  readonly groups: readonly string[]
+}
+
+export const kinds = {
+  account: { durable: true, unique: ['emailKey'], groups: ['role'] },
+  app: { durable: true, unique: [], groups: ['ownerId'] },
+  consent: { durable: true, unique: [], groups: ['accountId', 'clientId'] },
+  grant: { durable: true, unique: [], groups: ['accountId', 'sessionUid', 'consentId'] },
+  session: { durable: true, unique: ['uidDigest'], groups: ['accountId'] },
+  refresh_token: { durable: true, unique: [], groups: [] },
+  signing_key: { durable: true, unique: [], groups: ['use'] },
+  setup_link: { durable: true, unique: [], groups: [] },
+  mail: { durable: true, unique: [], groups: ['state'] },
+  meta: { durable: true, unique: [], groups: [] },
+  authorization_code: { durable: true, unique: [], groups: [] },
+  device_code: { durable: true, unique: ['userCodeDigest'], groups: [] },
+  pushed_request: { durable: true, unique: [], groups: [] },
+  replay: { durable: true, unique: [], groups: [] },
+  denied_token: { durable: true, unique: [], groups: [] },
+  interaction: { durable: false, unique: [], groups: ['accountId'] },
+} as const satisfies Record<string, KindShape>
+
+export type Kind = keyof typeof kinds
