@@ -1,0 +1,104 @@
+/**
+ * The language in which surfaces state their URLs. A route is built in steps, each of another type, and only the last is a `Route`:
+ * a route without an access rule does not compile. `server.ts` runs routes; `api/openapi.ts` reads the same table.
+ *
+ *   post('/api/v1/keys').needs(bearer('api:write')).takes(NewKey).gives(201, KeyCreated).does(createKey)
+ */
+import type { ZodType, z } from 'zod'
+import type { HttpContext } from './server.ts'
+
+/** What a handler may know of the request besides its input. Addresses are canonical, the agent is cut at 256 characters. */
+export interface RequestFacts {
+  readonly requestId: string
+  readonly ip: string
+  readonly userAgent: string
+  /** One of the shipped locales, from the cookie, `ui_locales` or `Accept-Language`. */
+  readonly locale: string
+  /** Path and query of this request, for returning to it. */
+  readonly path: string
+}
+
+/** Who may call. `admit` returns who is calling, or throws the refusal; its name and sentence appear in the API reference. */
+export interface AccessRule<C> {
+  readonly name: string
+  readonly describe: string
+  /** OpenAPI security scheme and scopes, where the rule is a bearer rule. */
+  readonly scopes?: readonly string[]
+  admit(ctx: HttpContext): Promise<C>
+}
+
+/** A handler's answer. `leave` ends on another site: 200 with a meta refresh and a link, so that CSP `form-action 'self'` holds. */
+export type Answer<T = unknown> =
+  | { kind: 'json'; body: T; status?: number; headers?: Record<string, string> }
+  | { kind: 'page'; view: string; model: object; status?: number; headers?: Record<string, string>; cookies?: readonly Cookie[] }
+  | { kind: 'text'; type: string; body: string | Uint8Array; status?: number; headers?: Record<string, string> }
+  | { kind: 'redirect'; location: string; cookies?: readonly Cookie[] }
+  | { kind: 'leave'; url: string; cookies?: readonly Cookie[] }
+  | { kind: 'empty'; status?: number; headers?: Record<string, string> }
+  /** The handler's access rule has already written to `ctx` (the protocol engine answered). */
+  | { kind: 'done' }
+
+/** A cookie to set; it always gets `Path=/`, `Secure`, `HttpOnly`, `SameSite=Lax` and a `__Host-` name. `maxAgeSeconds` 0 deletes. */
+export interface Cookie {
+  readonly name: `__Host-${string}`
+  readonly value: string
+  readonly maxAgeSeconds?: number
+}
+
+export interface Call<I, C> {
+  readonly input: I
+  readonly params: Readonly<Record<string, string>>
+  readonly caller: C
+  readonly request: RequestFacts
+}
+
+export type Handler<I, C, T> = (call: Call<I, C>) => Promise<Answer<T>> | Answer<T>
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+export interface Route {
+  readonly method: Method
+  /** `/keys/:id`; a parameter matches one segment. */
+  readonly path: string
+  readonly access: AccessRule<unknown>
+  /** Validates the query of GET and DELETE, the form or JSON body of the others. */
+  readonly input?: ZodType
+  readonly status: number
+  readonly output?: ZodType
+  /** One sentence for the API reference. */
+  readonly summary?: string
+  readonly handle: Handler<unknown, unknown, unknown>
+}
+
+interface Opened {
+  needs<C>(access: AccessRule<C>): Guarded<C, Record<string, never>>
+}
+interface Guarded<C, I> {
+  takes<S extends ZodType>(input: S): Guarded<C, z.infer<S>>
+  /** `output` documents and, in tests, checks the JSON answer. */
+  gives<S extends ZodType>(status: number, output?: S): Guarded<C, I>
+  says(summary: string): Guarded<C, I>
+  does(handler: Handler<I, C, unknown>): Route
+}
+
+type Draft = Omit<Route, 'handle'>
+
+function open(method: Method, path: string): Opened {
+  return { needs: (access) => guarded({ method, path, access, status: 200 }) }
+}
+
+function guarded<C, I>(draft: Draft): Guarded<C, I> {
+  return {
+    takes: (input) => guarded({ ...draft, input }),
+    gives: (status, output) => guarded({ ...draft, status, ...(output ? { output } : {}) }),
+    says: (summary) => guarded({ ...draft, summary }),
+    // The builder's types tie input and caller to this handler; the table forgets them.
+    does: (handler) => ({ ...draft, handle: handler as Handler<unknown, unknown, unknown> }),
+  }
+}
+
+export const get = (path: string): Opened => open('GET', path)
+export const post = (path: string): Opened => open('POST', path)
+export const put = (path: string): Opened => open('PUT', path)
+export const patch = (path: string): Opened => open('PATCH', path)
+export const del = (path: string): Opened => open('DELETE', path)
