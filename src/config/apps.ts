@@ -144,7 +144,7 @@ const clientDocuments = z
 
 /** Every option of this topic, as the file names them. */
 export const appOptions = {
-  apps: option(z.array(app).default([]), 'Your own apps.'),
+  apps: option(z.array(app).prefault([]), 'Your own apps.'),
   dynamic_registration: option(dynamicRegistration.prefault({}), 'Apps that register themselves (RFC 7591).'),
   client_documents: option(clientDocuments.prefault({}), 'Apps whose client_id is the URL of their description.'),
 }

@@ -184,5 +184,5 @@ export const policyOptions = {
   outbound: option(outbound.prefault({}), 'Requests this server makes.'),
   network: option(networkRules.prefault({}), 'Who may reach what.'),
   retention: option(retention.prefault({}), 'How long records are kept.'),
-  upstreams: option(z.array(upstream).default([]), 'OpenID providers people may sign in with.'),
+  upstreams: option(z.array(upstream).prefault([]), 'OpenID providers people may sign in with.'),
 }

@@ -1,0 +1,98 @@
+/**
+ * From understood settings to the `Config` the program reads: defaults that depend on other options, absolute paths, the content of
+ * files that options name, the secret that development keeps for itself. It judges nothing but whether those files can be read.
+ */
+import { join, resolve } from 'node:path'
+import type { Config, Settings } from './schema.ts'
+import type { Place } from './sources.ts'
+import type { Issue } from './together.ts'
+
+/** What the machine offers: its cores, and a place where development keeps its secret. */
+export interface Machine {
+  readonly cores: number
+  readonly keepSecret: (dataDir: string) => string
+}
+
+type Completed = { config: Config } | { issues: Issue[] }
+
+/** The typed result of settings that were understood, or what the disk had against it. */
+export function completeConfig(settings: Settings, place: Place, machine: Machine): Completed {
+  const dataDir = resolve(place.cwd, settings.data_dir)
+  const issues: Issue[] = []
+  const attempt = <T>(path: string[], expected: string, found: string, act: () => T): T | undefined => {
+    try {
+      return act()
+    } catch {
+      issues.push({ path, expected, found })
+      return undefined
+    }
+  }
+  const caFile = settings.outbound.caFile
+  const ca =
+    caFile === null
+      ? undefined
+      : attempt(['outbound', 'ca_file'], 'a file that can be read', caFile, () =>
+          place.readFile(resolve(place.cwd, caFile)),
+        )
+  const kept =
+    settings.secret ??
+    attempt(['data_dir'], 'a directory that can be written', dataDir, () => [machine.keepSecret(dataDir)])
+  if (!kept || issues.length > 0) return { issues }
+  return { config: assemble(settings, { dataDir, secrets: kept, ca, cwd: place.cwd, cores: machine.cores }) }
+}
+
+interface Found {
+  readonly dataDir: string
+  readonly secrets: readonly string[]
+  readonly ca: string | undefined
+  readonly cwd: string
+  readonly cores: number
+}
+
+function assemble(settings: Settings, { dataDir, secrets, ca, cwd, cores }: Found): Config {
+  const issuer = settings.issuer ?? `http://localhost:${settings.port}`
+  const storeUrl = settings.store_url ? absoluteStore(settings.store_url, cwd) : `sqlite:${join(dataDir, 'licet.db')}`
+  const development = settings.mode === 'development'
+  return {
+    mode: settings.mode,
+    issuer,
+    host: settings.host,
+    port: settings.port,
+    storeUrl,
+    storeAssumeDurable: settings.store_assume_durable,
+    dataDir,
+    secrets,
+    workers: settings.workers ?? (storeUrl.startsWith('sqlite:') ? 1 : Math.min(cores, 64)),
+    trustedProxies: settings.trusted_proxies,
+    smtpUrl: settings.smtp_url,
+    mailFrom: settings.mail_from ?? `no-reply@${new URL(issuer).hostname}`,
+    mailbox: settings.mailbox ?? (development && settings.smtp_url === undefined),
+    playground: settings.playground ?? development,
+    metricsToken: settings.metrics_token,
+    logLevel: settings.log_level,
+    debug: settings.debug !== 'off',
+    brand: { ...settings.brand, logo: settings.brand.logo && resolve(cwd, settings.brand.logo) },
+    lifetimes: settings.lifetimes,
+    scopes: settings.scopes,
+    resources: settings.resources,
+    claims: settings.claims,
+    apps: settings.apps,
+    signUp: settings.sign_up,
+    mfa: settings.mfa,
+    passwords: settings.passwords,
+    consent: settings.consent,
+    keys: settings.keys,
+    rateLimits: settings.rate_limits,
+    outbound: { allowNetworks: settings.outbound.allowNetworks, ca },
+    network: settings.network,
+    retention: settings.retention,
+    upstreams: settings.upstreams,
+    dynamicRegistration: settings.dynamic_registration,
+    clientDocuments: settings.client_documents,
+  }
+}
+
+function absoluteStore(url: string, cwd: string): string {
+  const file = /^sqlite:(?!:memory:)(?:\/\/)?(.+)$/.exec(url)?.[1]
+  return file ? `sqlite:${resolve(cwd, file)}` : url
+}
