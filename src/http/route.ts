@@ -30,13 +30,28 @@ export interface AccessRule<C> {
 /** A handler's answer. `leave` ends on another site: 200 with a meta refresh and a link, so that CSP `form-action 'self'` holds. */
 export type Answer<T = unknown> =
   | { kind: 'json'; body: T; status?: number; headers?: Record<string, string> }
-  | { kind: 'page'; view: string; model: object; status?: number; headers?: Record<string, string>; cookies?: readonly Cookie[] }
+  | PageAnswer
   | { kind: 'text'; type: string; body: string | Uint8Array; status?: number; headers?: Record<string, string> }
   | { kind: 'redirect'; location: string; cookies?: readonly Cookie[] }
   | { kind: 'leave'; url: string; cookies?: readonly Cookie[] }
   | { kind: 'empty'; status?: number; headers?: Record<string, string> }
   /** The handler's access rule has already written to `ctx` (the protocol engine answered). */
   | { kind: 'done' }
+
+/** `account` is shown in the head of the page; `csrfScope` binds the page's forms to one thing, as `formFor` demands it. */
+export interface PageAnswer {
+  kind: 'page'
+  view: string
+  model: object
+  status?: number
+  headers?: Record<string, string>
+  cookies?: readonly Cookie[]
+  account?: { readonly email: string; readonly name?: string }
+  csrfScope?: string
+}
+
+/** How errors are told: a page (or problem JSON to those who ask for JSON), problem JSON, or the OAuth JSON of RFC 6749. */
+export type Surface = 'page' | 'api' | 'oauth'
 
 /** A cookie to set; it always gets `Path=/`, `Secure`, `HttpOnly`, `SameSite=Lax` and a `__Host-` name. `maxAgeSeconds` 0 deletes. */
 export interface Cookie {
@@ -54,19 +69,24 @@ export interface Call<I, C> {
 
 export type Handler<I, C, T> = (call: Call<I, C>) => Promise<Answer<T>> | Answer<T>
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+/** `ANY` answers every method, for what is asked on behalf of another request (forward auth). */
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'ANY'
 
 export interface Route {
   readonly method: Method
-  /** `/keys/:id`; a parameter matches one segment. */
+  /** `/keys/:id`; a parameter matches one segment, decoded once. A final `/*` takes everything below, raw, as `params['*']`. */
   readonly path: string
   readonly access: AccessRule<unknown>
-  /** Validates the query of GET and DELETE, the form or JSON body of the others. */
+  /** Validates the query of GET, DELETE and ANY, the form or JSON body of the others. */
   readonly input?: ZodType
   readonly status: number
   readonly output?: ZodType
   /** One sentence for the API reference. */
   readonly summary?: string
+  /** Unless given: `api` below `/api/` and `/.well-known/`, else `page`. */
+  readonly surface?: Surface
+  /** Any origin may read the answer with a script, without credentials (CORS). */
+  readonly isForEveryOrigin?: true
   readonly handle: Handler<unknown, unknown, unknown>
 }
 
@@ -78,6 +98,9 @@ interface Guarded<C, I> {
   /** `output` documents and, in tests, checks the JSON answer. */
   gives<S extends ZodType>(status: number, output?: S): Guarded<C, I>
   says(summary: string): Guarded<C, I>
+  as(surface: Surface): Guarded<C, I>
+  /** Answers preflights and lets every origin read, without credentials. */
+  forEveryOrigin(): Guarded<C, I>
   does(handler: Handler<I, C, unknown>): Route
 }
 
@@ -92,6 +115,8 @@ function guarded<C, I>(draft: Draft): Guarded<C, I> {
     takes: (input) => guarded({ ...draft, input }),
     gives: (status, output) => guarded({ ...draft, status, ...(output ? { output } : {}) }),
     says: (summary) => guarded({ ...draft, summary }),
+    as: (surface) => guarded({ ...draft, surface }),
+    forEveryOrigin: () => guarded({ ...draft, isForEveryOrigin: true }),
     // The builder's types tie input and caller to this handler; the table forgets them.
     does: (handler) => ({ ...draft, handle: handler as Handler<unknown, unknown, unknown> }),
   }
@@ -102,3 +127,4 @@ export const post = (path: string): Opened => open('POST', path)
 export const put = (path: string): Opened => open('PUT', path)
 export const patch = (path: string): Opened => open('PATCH', path)
 export const del = (path: string): Opened => open('DELETE', path)
+export const any = (path: string): Opened => open('ANY', path)

@@ -1,0 +1,142 @@
+/**
+ * Writes a handler's answer to the wire: the one place that knows what each kind of `Answer` looks like in HTTP.
+ * Security headers have been set on arrival; what an answer names itself wins over them. Errors are `failure.ts`'s.
+ */
+
+import { appendCookie, readCookie } from './cookies.ts'
+import { negotiateLocale } from './locale.ts'
+import type { PageContext, Renderer } from './page.ts'
+import type { Answer, PageAnswer, RequestFacts } from './route.ts'
+import type { HttpContext } from './server.ts'
+
+/** Where a person's choice of language is kept. */
+export const LOCALE_COOKIE = '__Host-licet_locale'
+
+export interface Csrf {
+  /** The token for the forms of a page, bound to this browser and to `scope`; sets the browser's cookie when there is none. */
+  issue(ctx: HttpContext, scope?: string): string
+}
+
+export interface AnswerOptions {
+  readonly renderer: Pick<Renderer, 'render'>
+  readonly csrf: Csrf
+  readonly issuer: string
+}
+
+type Headers = Readonly<Record<string, string>>
+
+/** What goes on the wire. */
+interface Wire {
+  readonly status: number
+  readonly headers?: Headers | undefined
+  /** Content-Type, or nothing for an answer without content. */
+  readonly type?: string
+  readonly body?: string | Uint8Array
+}
+
+const html = 'text/html; charset=utf-8'
+const json = 'application/json; charset=utf-8'
+
+/** @returns the function that writes an answer. `defaultStatus` is the route's. */
+export function createAnswerWriter({ renderer, csrf, issuer }: AnswerOptions) {
+  return (ctx: HttpContext, answer: Answer, defaultStatus: number): void => {
+    if (answer.kind === 'done') return
+    if ('cookies' in answer) for (const cookie of answer.cookies ?? []) appendCookie(ctx.res, cookie)
+    send(ctx, toWire(ctx, answer, defaultStatus))
+  }
+
+  function toWire(ctx: HttpContext, answer: Exclude<Answer, { kind: 'done' }>, defaultStatus: number): Wire {
+    const status = 'status' in answer ? (answer.status ?? defaultStatus) : defaultStatus
+    switch (answer.kind) {
+      case 'json':
+        return { status, headers: answer.headers, type: json, body: JSON.stringify(answer.body) }
+      case 'text':
+        return { status, headers: answer.headers, type: answer.type, body: answer.body }
+      case 'page':
+        return { status, headers: answer.headers, type: html, body: drawPage(ctx, answer) }
+      case 'leave':
+        return { status: 200, type: html, body: draw(ctx, 'interactions/leave', { url: answer.url }, '') }
+      case 'redirect':
+        // 303, never 307: the method and the body of a form must not travel on (RFC 9700 §4.12).
+        return { status: 303, headers: { Location: ownLocation(answer.location, issuer) }, body: '' }
+      case 'empty':
+        return { status: answer.status ?? 204, headers: answer.headers }
+    }
+  }
+
+  function drawPage(ctx: HttpContext, { view, model, account, csrfScope }: PageAnswer): string {
+    return draw(ctx, view, model, csrf.issue(ctx, csrfScope), account)
+  }
+
+  function draw(ctx: HttpContext, view: string, model: object, token: string, account?: PageAnswer['account']): string {
+    return renderer.render(view, model, pageContext(ctx, token, account))
+  }
+}
+
+/** What a page of this request is rendered with. `token` may be empty on a page without forms. */
+export function pageContext(ctx: HttpContext, token: string, account?: PageAnswer['account']): PageContext {
+  return {
+    locale: localeOf(ctx),
+    csrf: token,
+    requestId: ctx.state.requestId,
+    ...(account ? { account } : {}),
+    ...(token === '' || ctx.method !== 'GET' ? {} : { path: pathOf(ctx) }),
+  }
+}
+
+/** What a handler may know of the request. The language is worked out when it is asked for. */
+export function factsOf(ctx: HttpContext): RequestFacts {
+  return {
+    requestId: ctx.state.requestId,
+    ip: ctx.state.ip,
+    userAgent: (ctx.req.headers['user-agent'] ?? '').slice(0, 256),
+    path: pathOf(ctx),
+    get locale() {
+      return localeOf(ctx)
+    },
+  }
+}
+
+const pathOf = ({ state }: HttpContext): string => (state.query === '' ? state.path : `${state.path}?${state.query}`)
+
+function localeOf({ req, state }: HttpContext): string {
+  const cookie = readCookie(req, LOCALE_COOKIE)
+  const uiLocales = state.query.includes('ui_locales=') ? new URLSearchParams(state.query).get('ui_locales') : null
+  const acceptLanguage = req.headers['accept-language']
+  return negotiateLocale({
+    ...(cookie === undefined ? {} : { cookie }),
+    ...(uiLocales === null ? {} : { uiLocales }),
+    ...(acceptLanguage === undefined ? {} : { acceptLanguage }),
+  })
+}
+
+/**
+ * A path on this server or a URL of the issuer. A handler that builds any other location has a bug that would be an open redirect
+ * (RU6): browsers read `//host` and `/\host` as another site, and drop tabs and line breaks.
+ */
+function ownLocation(location: string, issuer: string): string {
+  const isPath = /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(location)
+  if (isPath || location === issuer || location.startsWith(`${issuer}/`)) return location
+  throw new TypeError('a redirect leads to a path of this server; to leave it, answer `leave`')
+}
+
+function send({ req, res }: HttpContext, { status, headers = {}, type, body }: Wire): void {
+  if (type !== undefined) res.setHeader('Content-Type', type)
+  for (const name in headers) res.setHeader(name, headers[name] ?? '')
+  const etag = res.getHeader('ETag')
+  if (status === 200 && etag !== undefined && isFresh(req.headers['if-none-match'], String(etag))) {
+    res.statusCode = 304
+    res.end()
+    return
+  }
+  res.statusCode = status
+  if (body !== undefined) res.setHeader('Content-Length', Buffer.byteLength(body))
+  res.end(body)
+}
+
+/** RFC 9110 §13.1.2, weak comparison. */
+function isFresh(wanted: string | undefined, etag: string): boolean {
+  if (wanted === undefined) return false
+  const plain = etag.replace(/^W\//, '')
+  return wanted.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === plain)
+}

@@ -1,0 +1,182 @@
+/**
+ * Reads queries, forms and JSON bodies, each with its limits, and hands them to a route's schema. Nothing is read before a route
+ * asks for it: the protocol engine reads its own bodies. A parameter sent twice is refused unless the schema wants a list there,
+ * because two readers of one request must never see two values.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { ZodType } from 'zod'
+import { AppError } from '../errors.ts'
+import type { HttpContext } from './server.ts'
+
+export const MAX_FORM = 57_344
+export const MAX_JSON = 102_400
+const MAX_PARAMETERS = 200
+const MAX_DEPTH = 20
+
+/** Parameters in the order they came. */
+export type Pairs = readonly (readonly [string, string])[]
+
+/** What a route's schema expects, looked up once. */
+export interface InputShape {
+  readonly schema: ZodType
+  /** Fields that are lists: they may come several times, and a form without them means an empty list. */
+  readonly lists: ReadonlySet<string>
+}
+
+/** @returns the shape of a route's schema; wrappers, unions, intersections and pipes are looked through. */
+export function shapeOf(schema: ZodType): InputShape {
+  return { schema, lists: new Set(listFields(schema)) }
+}
+
+/** The query through the schema. Throws `invalid_request` or a ZodError. */
+export function readQuery(ctx: HttpContext, { schema, lists }: InputShape): unknown {
+  return schema.parse(toRecord(parsePairs(ctx.state.query), lists))
+}
+
+/** The form or JSON body through the schema; `csrf` is left out, the access rule has looked at it. */
+export async function readInput(ctx: HttpContext, { schema, lists }: InputShape): Promise<unknown> {
+  if (isMedia(ctx.req, 'application/json')) return schema.parse(await readJson(ctx.req))
+  const pairs = (await readForm(ctx)).filter(([name]) => name !== 'csrf')
+  const absent = [...lists].map((name): [string, string[]] => [name, []])
+  return schema.parse({ ...Object.fromEntries(absent), ...toRecord(pairs, lists) })
+}
+
+/** The form's parameters, read once per request. Throws `unsupported_media_type`, `payload_too_large`, `invalid_request`. */
+export async function readForm(ctx: HttpContext): Promise<Pairs> {
+  if (ctx.state.form) return ctx.state.form
+  if (!isMedia(ctx.req, 'application/x-www-form-urlencoded'))
+    throw new AppError('unsupported_media_type', 'Send application/x-www-form-urlencoded.')
+  const pairs = parsePairs(await readText(ctx.req, MAX_FORM))
+  ctx.state.form = pairs
+  return pairs
+}
+
+/** Any JSON value of at most 100 kB and 20 levels without `__proto__`. */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const text = await readText(request, MAX_JSON)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new AppError('invalid_request', 'The body is not valid JSON.')
+  }
+  refuseUnsafe(value, 1)
+  return value
+}
+
+/** True when the body's media type is `type`, whatever its parameters. */
+function isMedia(request: IncomingMessage, type: string): boolean {
+  const given = request.headers['content-type'] ?? ''
+  const end = given.indexOf(';')
+  return (end < 0 ? given : given.slice(0, end)).trim().toLowerCase() === type
+}
+
+function parsePairs(text: string): Pairs {
+  if (text === '') return []
+  let count = 1
+  for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', at + 1)) count += 1
+  if (count > MAX_PARAMETERS) throw new AppError('invalid_request', `There are more than ${MAX_PARAMETERS} parameters.`)
+  const pairs = [...new URLSearchParams(text)]
+  if (pairs.some(([name, value]) => name.includes('\0') || value.includes('\0')))
+    throw new AppError('invalid_request', 'A parameter holds a NUL character.')
+  return pairs
+}
+
+function toRecord(pairs: Pairs, lists: ReadonlySet<string>): Record<string, string | string[]> {
+  const record = new Map<string, string | string[]>()
+  for (const [name, value] of pairs) {
+    const known = record.get(name)
+    if (name === '__proto__') throw new AppError('invalid_request', 'A parameter has a name that is not allowed.')
+    if (lists.has(name)) record.set(name, [...(known ?? []), value])
+    else if (known === undefined) record.set(name, value)
+    else throw new AppError('invalid_request', 'A parameter is there twice.', { details: { fields: [twice(name)] } })
+  }
+  return Object.fromEntries(record)
+}
+
+const twice = (name: string) => ({ pointer: pointerOf([name]), code: 'repeated', detail: 'Send it once.' })
+
+/** A JSON pointer (RFC 6901); names from outside are cut. */
+export function pointerOf(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+/** Throws for `__proto__` (prototype pollution) and for values nested deeper than any input of ours. */
+function refuseUnsafe(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return
+  if (depth > MAX_DEPTH) throw new AppError('invalid_request', `The body is nested deeper than ${MAX_DEPTH} levels.`)
+  if (Object.hasOwn(value, '__proto__'))
+    throw new AppError('invalid_request', 'The body holds a name that is not allowed.')
+  for (const inner of Object.values(value)) refuseUnsafe(inner, depth + 1)
+}
+
+async function readText(request: IncomingMessage, limit: number): Promise<string> {
+  const encoding = request.headers['content-encoding']
+  // Nothing is unpacked: a small body that unfolds into a large one never exists here.
+  if (encoding && encoding.toLowerCase() !== 'identity')
+    throw new AppError('unsupported_media_type', 'Send the body without Content-Encoding.')
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
+  const bytes = await readBytes(request, limit)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new AppError('invalid_request', 'The body is not valid UTF-8.')
+  }
+}
+
+function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const broken = () => reject(new AppError('invalid_request', 'The body ended early.'))
+    if (request.destroyed && !request.complete) broken()
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= limit) chunks.push(chunk)
+      else {
+        request.pause()
+        reject(tooLarge(limit))
+      }
+    })
+    request.on('end', () => resolve(Buffer.concat(chunks, size)))
+    request.on('error', broken)
+    request.on('close', () => {
+      if (!request.complete) broken()
+    })
+  })
+}
+
+function tooLarge(limit: number): AppError {
+  // The rest of the body is not waited for: the connection ends with the answer.
+  return new AppError('payload_too_large', `The body is larger than ${limit} bytes.`, {
+    details: { headers: { Connection: 'close' } },
+  })
+}
+
+/** The parts of zod's published definitions (`_zod.def`) that are looked through. */
+interface Definition {
+  readonly type: string
+  readonly shape?: Readonly<Record<string, ZodType>>
+  readonly innerType?: ZodType
+  readonly in?: ZodType
+  readonly options?: readonly ZodType[]
+  readonly left?: ZodType
+  readonly right?: ZodType
+}
+
+function listFields(schema: ZodType): string[] {
+  const { shape } = definitionOf(schema)
+  if (shape) return Object.keys(shape).filter((name) => shape[name] && isList(shape[name]))
+  return innerOf(schema).flatMap(listFields)
+}
+
+function isList(schema: ZodType): boolean {
+  return ['array', 'set', 'tuple'].includes(definitionOf(schema).type) || innerOf(schema).some(isList)
+}
+
+function innerOf(schema: ZodType): ZodType[] {
+  const { innerType, in: input, options = [], left, right } = definitionOf(schema)
+  return [innerType, input, left, right, ...options].filter((inner) => inner !== undefined)
+}
+
+const definitionOf = (schema: ZodType): Definition => schema._zod.def as unknown as Definition

@@ -1,0 +1,172 @@
+/**
+ * The HTTP server: joins the URL table, the protocol engine and the machinery around them, with the order of everything a request
+ * passes visible in one place. The only importer of koa. What stands at which URL is the surfaces' and the engine's.
+ */
+import type { AddressInfo } from 'node:net'
+import Koa from 'koa'
+import { AppError } from '../errors.ts'
+import type { Log } from '../observability/log.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { type Csrf, createAnswerWriter, factsOf, pageContext } from './answer.ts'
+import { type ArrivalOptions, createArrival, createGate, createPinning } from './arrival.ts'
+import { type InputShape, type Pairs, readInput, readQuery, shapeOf } from './body.ts'
+import { createFailure } from './failure.ts'
+import { createListener, type ListenerLimits } from './listener.ts'
+import type { Renderer } from './page.ts'
+import type { Route, Surface } from './route.ts'
+import { createRouter, type EnginePath, type Place, type Target } from './router.ts'
+
+/** What is known of a request from its arrival on. */
+export interface RequestState {
+  readonly requestId: string
+  /** The caller's address, canonical, behind trusted proxies. */
+  readonly ip: string
+  /** As it was sent: never decoded, never folded. */
+  readonly path: string
+  readonly query: string
+  /** Host and port of an absolute request target. */
+  readonly authority: string | undefined
+  /** The pattern of the URL table, for logs and metrics; `none` where nothing answers. */
+  readonly route: string
+  readonly surface: Surface
+  readonly place: Place | undefined
+  readonly target: Target | undefined
+  readonly params: Readonly<Record<string, string>>
+  readonly startedAt: number
+  /** The form, once somebody has read it. */
+  form: Pairs | undefined
+}
+
+/** koa's context with our state. Access rules and the protocol engine see it; handlers do not. */
+export type HttpContext = Koa.ParameterizedContext<RequestState, object>
+
+/** Answers what the URL table leaves to it: the protocol. It must take its paths as they come and finish the response itself. */
+export interface Engine {
+  readonly paths: readonly EnginePath[]
+  handle(ctx: HttpContext): Promise<void>
+}
+
+export interface HttpServerOptions extends Omit<ArrivalOptions, 'router'> {
+  readonly routes: readonly Route[]
+  readonly engine?: Engine
+  readonly renderer: Pick<Renderer, 'render'>
+  readonly csrf: Csrf
+  readonly log: Log
+  readonly metrics: Pick<Metrics, 'request'>
+  /** `all` logs every request at `info`; `failures` only those answered with 5xx. */
+  readonly requestLog: 'all' | 'failures'
+  /** `LICET_DEBUG`: error answers carry the chain of causes. */
+  readonly showReasons: boolean
+  readonly limits?: Partial<ListenerLimits>
+}
+
+export interface HttpServer {
+  /** Port 0 picks a free one. */
+  listen(address: { host: string; port: number }): Promise<AddressInfo>
+  /** Stops accepting, finishes requests in flight (10 s at most), closes idle connections. */
+  close(): Promise<void>
+  isDraining(): boolean
+}
+
+/** @throws TypeError when two routes claim one path and method. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { engine, issuer } = options
+  const arrive = createArrival({ ...options, router: createRouter(options.routes, engine?.paths) })
+  const pass = createGate(options)
+  const pin = createPinning(issuer)
+  const run = createRunner(options)
+  const settle = createSettling(options)
+
+  const app = new Koa<RequestState, object>({ proxy: false })
+  app.use((ctx, next) => {
+    ctx.respond = false
+    ctx.state = arrive(ctx.req, ctx.res)
+    return settle(ctx, next)
+  })
+  app.use((ctx, next) => {
+    pass(ctx)
+    return next()
+  })
+  app.use((ctx, next) => (answerCrossOrigin(ctx) ? undefined : next()))
+  app.use(async (ctx) => {
+    const target = targetOf(ctx)
+    if (target.kind === 'route') return run(ctx, target.route)
+    pin(ctx)
+    await engine?.handle(ctx)
+  })
+  // Errors after the answer was written: the connection broke. koa would print them to stderr.
+  app.on('error', (error: Error) => options.log.debug({ error }, 'a connection broke'))
+  return createListener(app.callback(), options.limits)
+}
+
+/** Runs one route: who calls, what it says, what is answered. */
+function createRunner(options: Pick<HttpServerOptions, 'routes' | 'renderer' | 'csrf' | 'issuer'>) {
+  const write = createAnswerWriter(options)
+  const shapes = new Map<Route, InputShape>(
+    options.routes.flatMap((route) => (route.input ? [[route, shapeOf(route.input)]] : [])),
+  )
+  return async (ctx: HttpContext, route: Route): Promise<void> => {
+    const caller = await route.access.admit(ctx)
+    const shape = shapes.get(route)
+    const input = shape ? await inputOf(ctx, route, shape) : {}
+    const answer = await route.handle({ input, params: ctx.state.params, caller, request: factsOf(ctx) })
+    write(ctx, answer, route.status)
+  }
+}
+
+function inputOf(ctx: HttpContext, { method }: Route, shape: InputShape): unknown {
+  return ['GET', 'DELETE', 'ANY'].includes(method) ? readQuery(ctx, shape) : readInput(ctx, shape)
+}
+
+/** Around everything else: turns what was thrown into an answer, then counts and, where asked to, logs the request. */
+function createSettling(options: HttpServerOptions) {
+  const { issuer, log, metrics, elapsed, requestLog, showReasons, renderer } = options
+  const fail = createFailure({
+    issuer,
+    log,
+    showReasons,
+    draw: (ctx, model) => renderer.render('error', model, pageContext(ctx, '')),
+  })
+  return async (ctx: HttpContext, next: Koa.Next): Promise<void> => {
+    try {
+      await next()
+    } catch (error) {
+      fail(ctx, error)
+    }
+    const { method = 'OTHER' } = ctx.req
+    const { route, requestId, startedAt } = ctx.state
+    const status = ctx.res.statusCode
+    const ms = elapsed() - startedAt
+    metrics.request(method, route, status, ms / 1000)
+    if (requestLog === 'all' || status >= 500)
+      log.info({ request_id: requestId, method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
+  }
+}
+
+/** What answers this method at this path. 404 where nothing stands, 405 with `Allow` where something else does. */
+function targetOf({ state, method }: HttpContext): Target {
+  const { place, target } = state
+  if (target) return target
+  if (!place) throw new AppError('not_found', 'There is nothing at this address.')
+  const known = /^[A-Z]{1,20}$/.test(method) ? method : 'This method'
+  throw new AppError('method_not_allowed', `${known} is not answered at this address.`, {
+    details: { headers: { Allow: place.allow } },
+  })
+}
+
+/** Places open to every origin: the CORS headers, and the answer to a preflight. Credentials are never allowed. */
+function answerCrossOrigin({ req, res, state }: HttpContext): boolean {
+  if (state.place?.isForEveryOrigin !== true) return false
+  res.setHeader('Access-Control-Allow-Origin', '*')
+  res.setHeader('Access-Control-Expose-Headers', exposedHeaders)
+  if (req.method !== 'OPTIONS' || state.target !== undefined) return false
+  res.statusCode = 204
+  res.setHeader('Access-Control-Allow-Methods', state.place.allow)
+  res.setHeader('Access-Control-Allow-Headers', 'Authorization, *')
+  res.setHeader('Access-Control-Max-Age', '3600')
+  res.end()
+  return true
+}
+
+const exposedHeaders =
+  'WWW-Authenticate, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, DPoP-Nonce, X-Request-Id'
