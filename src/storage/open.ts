@@ -1,0 +1,30 @@
+/**
+ * Opens the store that a URL names. The only place that knows which engine belongs to which URL.
+ */
+import { AppError } from '../errors.ts'
+import { openSqliteStore } from './sqlite.ts'
+import type { Store } from './store.ts'
+
+export interface StoreSettings {
+  /** `sqlite:<path>`, `redis://…`, `rediss://…`, `redis+sentinel://…/name`, `redis+cluster://…`; `?replicas=N` with every Redis. */
+  readonly url: string
+  /** A managed Redis that hides its configuration counts as durable; without this it is a problem. */
+  readonly assumeDurable?: boolean
+}
+
+/**
+ * Opens the configured engine and waits until it answers. `now` is the clock that decides what has expired, in milliseconds.
+ * @throws AppError `invalid_configuration` for a URL that names no engine; `store_unavailable` when the engine does not answer.
+ */
+export async function openStore(settings: StoreSettings, { now }: { now: () => number }): Promise<Store> {
+  if (settings.url.startsWith('sqlite:')) {
+    const path = settings.url.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')
+    if (path === '' || path.startsWith('//'))
+      throw new AppError('invalid_configuration', 'A store URL for SQLite reads sqlite:<path>.')
+    return openSqliteStore(path, { now })
+  }
+  throw new AppError(
+    'invalid_configuration',
+    'The store URL must begin with sqlite:, redis://, rediss://, redis+sentinel:// or redis+cluster://.',
+  )
+}
