@@ -96,7 +96,7 @@ function finding({ store }: Dependencies): Finding {
       return (await find(id)) ?? missing()
     },
     async getByName(emailOrId) {
-      return (await (emailOrId.includes('@') ? findByEmail(emailOrId) : find(emailOrId))) ?? missing()
+      return (await findByEmail(emailOrId)) ?? (await find(emailOrId)) ?? missing()
     },
     async hasAdministrator() {
       let page = await list({ role: 'administrator', limit: 200 })

@@ -54,7 +54,13 @@ test('LG7 attack: a megabyte is refused before it is hashed', async () => {
 
 test('emoji, other scripts, leading and trailing spaces are part of the password', async () => {
   const passwords = createPasswords({ cost: cheap })
-  for (const password of ['🔐'.repeat(16), '  leading spaces', 'trailing spaces  ', 'пароль который помню', '\ttabs\tinside']) {
+  for (const password of [
+    '🔐'.repeat(16),
+    '  leading spaces',
+    'trailing spaces  ',
+    'пароль который помню',
+    '\ttabs\tinside',
+  ]) {
     const digest = await passwords.hash(password)
     assert.equal((await passwords.check(password, digest)).right, true, password)
     assert.equal((await passwords.check(`${password} `, digest)).right, false, password)
@@ -83,7 +89,10 @@ test('length is counted in characters, at least the configured number', async ()
   assert.equal(passwords.problem('🔐'.repeat(15)), undefined)
   await assert.rejects(passwords.hash('short'), (error) => {
     assert.ok(hasCode(error, 'invalid_request'))
-    assert.deepEqual(error.details.fields?.map(({ pointer, code }) => [pointer, code]), [['/password', 'too_short']])
+    assert.deepEqual(
+      error.details.fields?.map(({ pointer, code }) => [pointer, code]),
+      [['/password', 'too_short']],
+    )
     return true
   })
   assert.throws(() => createPasswords({ minimumLength: 7 }), TypeError)
