@@ -3,14 +3,13 @@
  * Several processes may start at once on an empty directory: exactly one secret comes into being and all of them read it.
  * Production never comes here: there the secret is given (`load.ts`).
  */
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomToken } from '../secrets.ts'
 
-/** The kept secret, made first if there is none. The directory gets mode 0700, the file 0600. Throws what the file system throws. */
+/** The kept secret, made first if there is none. A directory made here gets mode 0700, the file 0600. Throws what the file system throws. */
 export function keepSecret(dataDir: string): string {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  chmodSync(dataDir, 0o700)
   const path = join(dataDir, 'secret')
   return readSecret(path) ?? createSecret(path)
 }

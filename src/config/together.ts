@@ -71,7 +71,7 @@ export function parseSettings(
     if (result.success) parsed[name] = result.data
     else issues.push(...result.error.issues.flatMap((issue) => readIssue(issue, [name])))
   }
-  for (const name of Object.keys(raw))
+  for (const name of Object.keys(raw).filter((key) => key !== '__proto__'))
     if (!Object.hasOwn(configSchema.shape, name)) issues.push(unknownKey([], name, Object.keys(configSchema.shape)))
   const settings = parsed as Settings
   for (const { needs, check } of rules) {

@@ -1,0 +1,29 @@
+/**
+ * From the words on the command line to an exit code. Parts are joined here and loaded only by the command that needs them, so that
+ * `--help` and `config check` answer at once. What the server consists of is `app.ts`.
+ */
+import { readFileSync } from 'node:fs'
+import { addConfigCommands } from './cli/config.ts'
+import { addDoctorCommand } from './cli/doctor.ts'
+import { createProgram, runProgram } from './cli/program.ts'
+import { addServeCommand } from './cli/serve.ts'
+import { loadConfig } from './config/load.ts'
+import { isWorker, runWorkers } from './workers.ts'
+
+const words = process.argv.slice(2)
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+const now = () => Date.now()
+
+const program = createProgram({ version })
+addServeCommand(program, {
+  load: loadConfig,
+  start: async (config, options) => (await import('./app.ts')).startServer(config, options),
+  runWorkers: (count) => runWorkers(count, words, ['serve', '--quiet']),
+  isWorker,
+})
+addConfigCommands(program)
+addDoctorCommand(program, { load: loadConfig, now, nodeVersion: process.versions.node })
+
+const code = await runProgram(program, words)
+// What was written must be out before the process ends; a server's idle connections must not keep it.
+process.stdout.write('', () => process.exit(code))
