@@ -14,7 +14,7 @@ export const kinds = {
   app: { durable: true, unique: [], groups: ['ownerId'] },
   consent: { durable: true, unique: [], groups: ['accountId', 'clientId'] },
   grant: { durable: true, unique: [], groups: ['accountId', 'sessionUid', 'consentId'] },
-  session: { durable: true, unique: ['uidDigest'], groups: ['accountId'] },
+  session: { durable: true, unique: ['uid'], groups: ['accountId'] },
   refresh_token: { durable: true, unique: [], groups: [] },
   signing_key: { durable: true, unique: [], groups: ['use'] },
   setup_link: { durable: true, unique: [], groups: [] },

@@ -1,0 +1,116 @@
+/**
+ * Accounts as the protocol sees them: found only while they may sign in, and only for what was obtained after they last signed out
+ * everywhere. Every use of a code, token or session passes here (threats.md TK14, RT5, RT10, RC5).
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import type { Account } from '../accounts/account.ts'
+import { AppError } from '../errors.ts'
+import { type AskHook, accountClaims, customClaims } from './claims.ts'
+import type { Clients } from './clients.ts'
+import type { ProtocolAccount } from './policy.ts'
+import type { OidcSettings } from './settings.ts'
+import { workOf } from './work.ts'
+
+/** What the protocol asks of the account domain. */
+export interface AccountSource {
+  find(id: string): Promise<Account | undefined>
+}
+
+/** True while the account is active and has not signed out everywhere since `authTime` (seconds since 1970). */
+export function stands(account: Account | undefined, authTime: number | undefined): account is Account {
+  if (account?.status !== 'active') return false
+  return authTime === undefined || account.signedOutAt === undefined || authTime * 1000 > account.signedOutAt - 1000
+}
+
+type Claims = (use: string, scope: string) => Promise<{ sub: string; [claim: string]: unknown }>
+
+/** The library's `findAccount`. */
+export function createAccountFinder(accounts: AccountSource, claims: OidcSettings['claims'], clients: Clients) {
+  return async (ctx: KoaContextWithOIDC, id: string, token?: { authTime?: number }): Promise<(ProtocolAccount & { claims: Claims }) | undefined> => {
+    const account = await findGuarded(ctx, accounts, id)
+    const signedInAt = token === undefined ? ctx.oidc.session?.loginTs : token.authTime
+    if (!stands(account, signedInAt)) return undefined
+    return {
+      accountId: account.id,
+      account,
+      async claims(use) {
+        const standard = accountClaims(account) as { sub: string }
+        const app = use === 'id_token' ? await clients.app(ctx.oidc.client?.clientId ?? '') : undefined
+        if (!app) return standard
+        const request = { account, app, grantType: String(ctx.oidc.params?.['grant_type'] ?? ''), resource: '', scopes: [] }
+        return { ...(await customClaims(claims.idToken, request)), ...standard }
+      },
+    }
+  }
+}
+
+async function findGuarded(ctx: KoaContextWithOIDC, accounts: AccountSource, id: string): Promise<Account | undefined> {
+  try {
+    return await accounts.find(id)
+  } catch (error) {
+    if (error instanceof AppError) workOf(ctx).failure = error
+    throw error
+  }
+}
+
+interface SourceOfToken {
+  acr?: string
+  amr?: string[]
+  authTime?: number
+  sessionUid?: string
+}
+
+interface IssuedToken {
+  readonly kind: string
+  readonly aud?: string | string[]
+  readonly scope?: string
+}
+
+/**
+ * The library's `extraTokenClaims`: how the person signed in (RFC 9068 §2.2.1) and the custom claims. The protocol's own claims are set by the
+ * library afterwards and win.
+ */
+export function createTokenClaims(claims: OidcSettings['claims'], clients: Clients, askHook: AskHook | undefined) {
+  return async (ctx: KoaContextWithOIDC, token: IssuedToken): Promise<Record<string, unknown>> => {
+    const { entities, client, params } = ctx.oidc
+    const source = (entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode) as SourceOfToken | undefined
+    const app = await clients.app(client?.clientId ?? '')
+    const account = (ctx.oidc.account as unknown as ProtocolAccount | undefined)?.account
+    const custom = app
+      ? await customClaims(
+          claims.accessToken,
+          {
+            ...(account ? { account } : {}),
+            app,
+            grantType: String(params?.['grant_type'] ?? ''),
+            resource: String(token.aud ?? ''),
+            scopes: token.scope?.split(' ') ?? [],
+          },
+          askHook && guardedHook(ctx, askHook),
+        )
+      : {}
+    if (token.kind !== 'AccessToken') return custom
+    return { ...custom, ...signInClaims(source) }
+  }
+}
+
+function signInClaims(source: SourceOfToken | undefined): Record<string, unknown> {
+  return {
+    ...(source?.authTime ? { auth_time: source.authTime } : {}),
+    ...(source?.acr ? { acr: source.acr } : {}),
+    ...(source?.amr ? { amr: source.amr } : {}),
+    ...(source?.sessionUid ? { sid: source.sessionUid } : {}),
+  }
+}
+
+/** A hook that refuses is a server that cannot answer now, not a bad request. */
+function guardedHook(ctx: KoaContextWithOIDC, askHook: AskHook): AskHook {
+  return async (request) => {
+    try {
+      return await askHook(request)
+    } catch (error) {
+      if (error instanceof AppError) workOf(ctx).failure = error
+      throw error
+    }
+  }
+}

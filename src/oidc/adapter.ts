@@ -1,0 +1,107 @@
+/**
+ * The library's storage adapter over our store. It makes single use real: what is redeemed with an answer is only marked here and
+ * consumed in one compare-and-set when the answer is ready (`redemption.ts`, `refresh.ts`); what is written back is written only over the version
+ * that was read. Sessions have their own rules (`session-adapter.ts`), apps come from `clients.ts`, access tokens from `access-tokens.ts`.
+ * Revocation is the removal of the grant, which every use checks; `revokeByGrantId` therefore has nothing to do.
+ */
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
+import { AppError } from '../errors.ts'
+import type { Vault } from '../secrets.ts'
+import type { Store, Stored } from '../storage/store.ts'
+import { artefactId, CLOCK_TOLERANCE_SECONDS, type Model, models, openArtefact, sealArtefact, userCodeDigest } from './artefacts.ts'
+import { type Artefact, currentContext, currentWork } from './work.ts'
+
+export interface AdapterParts {
+  readonly store: Store
+  readonly vault: Vault
+  readonly now: () => number
+}
+
+export function createArtefactAdapter({ store, vault, now }: AdapterParts, model: Model): Adapter {
+  const { kind, redeemed } = models[model]
+
+  const remember = (stored: Stored<Artefact> | undefined): AdapterPayload | undefined => {
+    if (!stored) return undefined
+    currentWork().loaded.set(`${kind}:${stored.id}`, stored)
+    const payload = openArtefact(vault, model, stored.value)
+    // At the token endpoint a used refresh token may be an honest retry: `refresh.ts` decides, once the request has been checked.
+    if (payload && model === 'RefreshToken' && currentContext()?.oidc.route === 'token') delete payload.consumed
+    return payload
+  }
+
+  const known = (id: string) => currentWork().loaded.get(`${kind}:${id}`)
+
+  const writeBack = async (before: Stored<Artefact>, value: Artefact, expiresAt: number): Promise<void> => {
+    const change = (_now: Artefact, entry: Stored<Artefact>) => (entry.version === before.version ? { value, expiresAt } : undefined)
+    const { changed } = await store.update(kind, before.id, change, before)
+    if (!changed) throw new errors.InvalidRequest('this request was answered elsewhere in the meantime')
+  }
+
+  return guardStore({
+    async find(id) {
+      const key = artefactId(model, id)
+      // A resumed interaction is used up by whoever resumes it: one read, one winner.
+      if (model === 'Interaction' && isResume()) return remember(await store.take<Artefact>(kind, key))
+      return remember(await store.find<Artefact>(kind, key))
+    },
+    async findByUserCode(userCode) {
+      return remember(await store.findBy<Artefact>(kind, 'userCodeDigest', userCodeDigest(vault, userCode)))
+    },
+    async findByUid() {
+      return undefined
+    },
+    async upsert(id, payload, expiresIn = 0) {
+      const key = artefactId(model, id)
+      const expiresAt = now() + (expiresIn + CLOCK_TOLERANCE_SECONDS) * 1000
+      const value = sealArtefact(vault, model, payload)
+      const before = known(key)
+      if (model === 'DeviceCode' && before) return writeBack(before, { ...before.value, ...value }, expiresAt)
+      if (model === 'RefreshToken') currentWork().childId = key
+      await store.put(kind, { id: key, value, expiresAt }, 'replace')
+    },
+    async consume(id) {
+      const key = artefactId(model, id)
+      const stored = known(key)
+      if (!stored) throw new errors.InvalidGrant('unknown artefact')
+      if (redeemed === 'at_answer') {
+        const grantId = openArtefact(vault, model, stored.value)?.grantId
+        currentWork().redemption = { kind, id: key, stored, ...(grantId ? { grantId } : {}) }
+        return
+      }
+      const { changed } = await store.update<Artefact>(
+        kind,
+        key,
+        (value) => (value.consumedAt === undefined ? { value: { ...value, consumedAt: now() } } : undefined),
+        stored,
+      )
+      if (!changed) throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used')
+    },
+    async destroy(id) {
+      const key = artefactId(model, id)
+      if (model === 'Interaction' && isResume() && known(key)) return
+      await store.remove(kind, key)
+    },
+    async revokeByGrantId() {},
+  })
+}
+
+/** Lets a failing store be told from a failing request: the endpoint then answers 503 instead of the library's 500. */
+export function guardStore(adapter: Adapter): Adapter {
+  const guarded = Object.entries(adapter).map(([name, operation]) => [
+    name,
+    async (...parameters: unknown[]) => {
+      try {
+        return await (operation as (...all: unknown[]) => Promise<unknown>)(...parameters)
+      } catch (error) {
+        if (error instanceof AppError) currentWork().failure = error
+        throw error
+      }
+    },
+  ])
+  return Object.fromEntries(guarded) as unknown as Adapter
+}
+
+function isResume(): boolean {
+  const route = currentContext()?.oidc.route
+  return route === 'resume' || route === 'device_resume'
+}

@@ -1,0 +1,116 @@
+/**
+ * Which claims stand in a token and who may set them. Precedence, highest first; a lower source never overwrites a higher one:
+ *
+ *   1 protocol      iss sub aud exp iat jti client_id scope auth_time acr amr sid …: set here or by the library, nobody else
+ *   2 constant      the operator's fixed words in the configuration
+ *   3 hook          what the operator's own service answered for this token
+ *   4 app           fields of the app's metadata
+ *   5 account       attributes of the account
+ *
+ * Configuration that names a protocol claim does not start; a hook that does is ignored for that name.
+ */
+import { createHmac } from 'node:crypto'
+import type { Account } from '../accounts/account.ts'
+import type { App } from '../apps/apps.ts'
+import { AppError } from '../errors.ts'
+import type { ClaimSource, ClaimsHook } from './settings.ts'
+
+/** RFC 7519 §4.1, RFC 9068 §2.2, RFC 8693 §4, RFC 7800, OpenID Connect Core §2: never configurable. */
+export const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set(
+  (
+    'iss sub aud exp nbf iat jti client_id scope auth_time acr amr sid act may_act cnf azp nonce at_hash c_hash s_hash ' +
+    'authorization_details events typ __proto__ constructor prototype'
+  ).split(' '),
+)
+
+/** OpenID Connect Core §5.4: which scope releases which claims. */
+export const CLAIMS_OF_SCOPE = {
+  openid: ['sub'],
+  profile: ['name', 'picture', 'locale', 'updated_at'],
+  email: ['email', 'email_verified'],
+} as const
+
+/** What the standard claims are for an account. */
+export function accountClaims(account: Account): Record<string, unknown> {
+  return {
+    sub: account.id,
+    name: account.name,
+    email: account.email,
+    email_verified: account.emailVerified,
+    updated_at: Math.floor(account.updatedAt / 1000),
+    ...(account.locale ? { locale: account.locale } : {}),
+  }
+}
+
+export interface ClaimRequest {
+  readonly account?: Account
+  readonly app: App
+  readonly grantType: string
+  readonly resource: string
+  readonly scopes: readonly string[]
+}
+
+/** Asks the hook; the answer's `claims`, or undefined when it may be left out. Throws `outbound_refused` when the policy is to refuse. */
+export type AskHook = (request: ClaimRequest) => Promise<Record<string, unknown> | undefined>
+
+/** The custom claims of one token under the precedence above. */
+export async function customClaims(
+  sources: Readonly<Record<string, ClaimSource>>,
+  request: ClaimRequest,
+  askHook?: AskHook,
+): Promise<Record<string, unknown>> {
+  const { account, app } = request
+  const named = Object.entries(sources)
+  const fromAccount = pick(named, 'account', (source) => account?.attributes[source.attribute])
+  const fromApp = pick(named, 'app', (source) => app.metadata[source.field])
+  const fromHook = withoutProtocol((await askHook?.(request)) ?? {})
+  const fromConstants = pick(named, 'constant', (source) => source.value)
+  return { ...fromAccount, ...fromApp, ...fromHook, ...fromConstants }
+}
+
+function pick<F extends ClaimSource['from']>(
+  named: readonly (readonly [string, ClaimSource])[],
+  from: F,
+  value: (source: Extract<ClaimSource, { from: F }>) => unknown,
+): Record<string, unknown> {
+  const claims = named
+    .filter((entry): entry is [string, Extract<ClaimSource, { from: F }>] => entry[1].from === from)
+    .map(([name, source]) => [name, value(source)] as const)
+  return Object.fromEntries(claims.filter(([name, found]) => found !== undefined && !PROTOCOL_CLAIMS.has(name)))
+}
+
+function withoutProtocol(claims: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !PROTOCOL_CLAIMS.has(name)))
+}
+
+/** The outgoing request: guarded by whoever provides it. */
+export type HookFetch = (url: string, init: { method: 'POST'; headers: Record<string, string>; body: string; timeoutMs: number }) => Promise<Response>
+
+/**
+ * POSTs `{account, app, grant_type, resource, scopes}` and reads `{claims}`. The body is signed:
+ * `X-Licet-Signature: sha256=<hex HMAC-SHA-256 of the body>`. Past the deadline, on any status but 200 and on any answer that is
+ * not an object the configured policy decides: `refuse` fails the token request, `omit` issues the token without these claims.
+ */
+export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch): AskHook {
+  return async ({ account, app, grantType, resource, scopes }) => {
+    const body = JSON.stringify({
+      account: account ? { id: account.id, email: account.email, email_verified: account.emailVerified, attributes: account.attributes } : null,
+      app: { client_id: app.clientId, name: app.name, type: app.type, metadata: app.metadata },
+      grant_type: grantType,
+      resource,
+      scopes,
+    })
+    const signature = createHmac('sha256', hook.secret).update(body).digest('hex')
+    const headers = { 'content-type': 'application/json', accept: 'application/json', 'x-licet-signature': `sha256=${signature}` }
+    try {
+      const response = await fetch(hook.url, { method: 'POST', headers, body, timeoutMs: hook.timeoutMs })
+      if (response.status !== 200) throw new Error(`the claims hook answered ${response.status}`)
+      const answer = (await response.json()) as { claims?: unknown }
+      if (typeof answer?.claims !== 'object' || answer.claims === null || Array.isArray(answer.claims)) throw new Error('the claims hook answered no claims')
+      return answer.claims as Record<string, unknown>
+    } catch (cause) {
+      if (hook.onError === 'omit') return undefined
+      throw new AppError('outbound_refused', 'The claims for this token could not be obtained', { cause })
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * The library's configuration: every default that must not stand is set here, with why. One function, one object, read top to bottom.
+ */
+import type { JWK } from 'jose'
+import type { AdapterFactory, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { CLAIMS_OF_SCOPE } from './claims.ts'
+import { ACR_VALUES, CLIENT_ASSERTION_ALGORITHMS, CLIENT_AUTH_METHODS, DPOP_ALGORITHMS, ID_TOKEN_ALGORITHMS } from './metadata.ts'
+import { IDENTITY_SCOPES } from './resources.ts'
+import type { OidcSettings } from './settings.ts'
+
+export interface ConfigurationParts {
+  readonly settings: OidcSettings
+  readonly now: () => number
+  readonly jwks: readonly JWK[]
+  readonly adapter: AdapterFactory
+  readonly cookieKeys: readonly string[]
+  readonly dpopNonceSecret: Buffer
+  readonly policy: Configuration['interactions']
+  readonly hooks: Pick<
+    Configuration,
+    'findAccount' | 'loadExistingGrant' | 'extraTokenClaims' | 'rotateRefreshToken' | 'renderError' | 'assertJwtClientAuthClaimsAndHeader' | 'clientBasedCORS' | 'fetch'
+  >
+  readonly deviceFlow: object
+  readonly logout: object
+  readonly resourceLookup: object
+  readonly defaultResource: string
+  readonly ownTokenOnly: (ctx: unknown, client: { clientId: string }, token: { clientId?: string }) => boolean
+  readonly facts: (ctx: KoaContextWithOIDC) => { ip: string; userAgent: string }
+}
+
+export const COOKIES = { session: '__Host-licet_session', interaction: '__Secure-licet_interaction', resume: '__Secure-licet_resume' } as const
+
+export function createConfiguration(parts: ConfigurationParts): Configuration {
+  const { settings, hooks } = parts
+  const { lifetimes } = settings
+  const cookie = { httpOnly: true, sameSite: 'lax', secure: true, signed: true } as const
+  return {
+    ...hooks,
+    adapter: parts.adapter,
+    jwks: { keys: [...parts.jwks] as never },
+    cookies: { names: { ...COOKIES }, keys: [...parts.cookieKeys], long: { ...cookie, path: '/' }, short: cookie },
+    routes: {
+      authorization: '/authorize',
+      token: '/token',
+      userinfo: '/userinfo',
+      revocation: '/revoke',
+      introspection: '/introspect',
+      pushed_authorization_request: '/par',
+      device_authorization: '/device_authorization',
+      code_verification: '/device',
+      end_session: '/logout',
+      jwks: '/.well-known/jwks.json',
+    },
+    scopes: [...IDENTITY_SCOPES],
+    claims: { ...mapped(CLAIMS_OF_SCOPE), ...customIdTokenClaims(settings), acr: null, amr: null, auth_time: null, sid: null, iss: null },
+    acrValues: [...ACR_VALUES],
+    subjectTypes: ['public'],
+    responseTypes: ['code'],
+    clientAuthMethods: [...CLIENT_AUTH_METHODS],
+    clientDefaults: { id_token_signed_response_alg: 'ES256', grant_types: ['authorization_code'], response_types: ['code'] },
+    enabledJWA: {
+      clientAuthSigningAlgValues: [...CLIENT_ASSERTION_ALGORITHMS],
+      idTokenSigningAlgValues: [...ID_TOKEN_ALGORITHMS],
+      dPoPSigningAlgValues: [...DPOP_ALGORITHMS],
+    },
+    // Every client, confidential ones too (RFC 9700 §2.1.1).
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    enableHttpPostMethods: false,
+    acceptQueryParamAccessTokens: false,
+    conformIdTokenClaims: false,
+    clockTolerance: 15,
+    // Refresh tokens follow the grant type, not `offline_access`, and outlive the browser session; a bound grant is ended with it.
+    issueRefreshToken: (_ctx: unknown, client: { grantTypeAllowed(type: string): boolean }) => client.grantTypeAllowed('refresh_token'),
+    expiresWithSession: () => false,
+    revokeGrantPolicy: () => true,
+    interactions: parts.policy as NonNullable<Configuration['interactions']>,
+    features: {
+      devInteractions: { enabled: false },
+      backchannelLogout: { enabled: true },
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true, charset: 'base-20', mask: '****-****', deviceInfo: (ctx: KoaContextWithOIDC) => deviceInfo(parts, ctx), ...parts.deviceFlow },
+      dPoP: { enabled: true, nonceSecret: parts.dpopNonceSecret, requireNonce: () => false },
+      introspection: { enabled: true, allowedPolicy: parts.ownTokenOnly },
+      revocation: { enabled: true, allowedPolicy: parts.ownTokenOnly },
+      pushedAuthorizationRequests: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (_ctx: unknown, _client: unknown, oneOf?: string[]) => oneOf?.[0] ?? parts.defaultResource,
+        useGrantedResource: () => true,
+        ...parts.resourceLookup,
+      },
+      rpInitiatedLogout: { enabled: true, ...parts.logout },
+      userinfo: { enabled: true },
+    },
+    ttl: {
+      AccessToken: (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) => token.resourceServer?.accessTokenTTL ?? 900,
+      ClientCredentials: (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) => token.resourceServer?.accessTokenTTL ?? 900,
+      AuthorizationCode: lifetimes.code,
+      DeviceCode: lifetimes.deviceCode,
+      PushedAuthorizationRequest: lifetimes.pushedRequest,
+      IdToken: lifetimes.idToken,
+      Interaction: lifetimes.interaction,
+      Grant: lifetimes.refreshAbsolute,
+      RefreshToken: (_ctx: unknown, token: { iiat?: number }) => refreshSeconds(parts, token.iiat),
+      Session: (_ctx: unknown, session: { loginTs?: number }) => sessionSeconds(parts, session.loginTs),
+    },
+  } as unknown as Configuration
+}
+
+function deviceInfo(parts: ConfigurationParts, ctx: KoaContextWithOIDC): { ip: string; ua: string } {
+  const { ip, userAgent } = parts.facts(ctx)
+  return { ip, ua: userAgent }
+}
+
+/** The idle lifetime, cut where the absolute one ends. */
+function refreshSeconds({ settings: { lifetimes }, now }: ConfigurationParts, begunAt: number | undefined): number {
+  const left = begunAt === undefined ? lifetimes.refreshAbsolute : begunAt + lifetimes.refreshAbsolute - Math.floor(now() / 1000)
+  return Math.max(1, Math.min(lifetimes.refreshIdle, left))
+}
+
+function sessionSeconds({ settings: { lifetimes }, now }: ConfigurationParts, signedInAt: number | undefined): number {
+  // Before a sign-in a session only carries a form's token.
+  if (signedInAt === undefined) return lifetimes.interaction
+  return Math.max(1, Math.min(lifetimes.sessionIdle, signedInAt + lifetimes.sessionAbsolute - Math.floor(now() / 1000)))
+}
+
+function mapped(table: Readonly<Record<string, readonly string[]>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(table).map(([scope, claims]) => [scope, [...claims]]))
+}
+
+/** Custom ID token claims ride on `openid`. */
+function customIdTokenClaims({ claims }: OidcSettings): Record<string, string[]> {
+  return { openid: ['sub', ...Object.keys(claims.idToken)] }
+}

@@ -1,0 +1,120 @@
+/**
+ * Our version of the library's per-request context. It builds every URL from the issuer, never from `Host` (threats.md HD1, CA3); translates our
+ * form fields to the library's; finds the registered resource behind any spelling; and gives requests without `scope` their default.
+ */
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import type { App } from '../apps/apps.ts'
+import type { Clients } from './clients.ts'
+import { IDENTITY_SCOPES, type Resources } from './resources.ts'
+import type { Resource } from './settings.ts'
+
+type Fields = Record<string, unknown>
+
+const asked = new WeakMap<object, string>()
+
+/** The `scope` a request came with, before the library dropped anything from it. */
+function askedScope(params: object): string[] {
+  return asked.get(params)?.split(' ').filter(Boolean) ?? []
+}
+
+/** Gives `provider` contexts of our kind. */
+export function replaceContext(provider: Provider, resources: Resources): void {
+  const Library = provider.OIDCContext as unknown as new (ctx: unknown) => { ctx: KoaContextWithOIDC; route: string }
+  const { issuer } = provider
+
+  class Context extends Library {
+    #body: Fields | undefined
+    #params: Fields | undefined
+
+    get body(): Fields | undefined {
+      return this.#body
+    }
+    set body(fields: Fields | undefined) {
+      this.#body = fields && translated(fields)
+    }
+
+    get params(): Fields | undefined {
+      return this.#params
+    }
+    set params(params: Fields | undefined) {
+      if (params) {
+        asked.set(params, String(params['scope'] ?? ''))
+        if (params['resource'] !== undefined) params['resource'] = registered(resources, params['resource'])
+      }
+      this.#params = params
+    }
+
+    urlFor(name: string, options?: object): string {
+      return new URL(provider.pathFor(name, { mountPath: '', ...options } as never), issuer).href
+    }
+
+    /** RFC 7523bis: the issuer, as one string; `provider.ts` refuses arrays. */
+    clientJwtAuthExpectedAudience(): Set<string> {
+      return new Set([issuer])
+    }
+  }
+
+  Object.defineProperty(provider, 'OIDCContext', { value: Context })
+}
+
+/** Our forms say `csrf` and `decision`; the library reads `xsrf`, `confirm` and `abort`. */
+function translated(fields: Fields): Fields {
+  const { csrf, decision, ...rest } = fields
+  return {
+    ...rest,
+    ...(csrf === undefined ? {} : { xsrf: csrf }),
+    ...(decision === 'allow' ? { confirm: 'yes' } : {}),
+    ...(decision === 'deny' ? { abort: 'yes' } : {}),
+  }
+}
+
+function registered(resources: Resources, spelled: unknown): unknown {
+  const identifiers = [spelled].flat().map((one) => (typeof one === 'string' ? (resources.find(one)?.identifier ?? one) : one))
+  const unique = [...new Set(identifiers)]
+  return unique.length === 1 ? unique[0] : unique
+}
+
+const ASKING_ROUTES = new Set(['authorization', 'pushed_authorization_request', 'device_authorization'])
+
+/**
+ * The library's `getResourceServerInfo`: which scopes this app may have at that resource, and the form of its tokens.
+ * Also the first moment when app and resource are both known: a request without `scope` gets its default here, a known scope the app
+ * may not ask for is refused (RFC 6749 §3.3), an unknown one is ignored.
+ */
+export function createResourceLookup(resources: Resources, clients: Clients) {
+  return async (ctx: KoaContextWithOIDC, identifier: string, client: { clientId: string }) => {
+    const resource = resources.find(identifier)
+    const app = await clients.app(client.clientId)
+    if (!resource || !app) throw new errors.InvalidTarget()
+    const allowed = resources.allowed(app, resource)
+    const { route, params } = ctx.oidc
+    if (params && (ASKING_ROUTES.has(route) || params['grant_type'] === 'client_credentials')) {
+      params['scope'] = settleScope(resources, params, app, resource, allowed)
+    }
+    return {
+      audience: resource.identifier,
+      scope: [...IDENTITY_SCOPES, ...allowed].join(' '),
+      accessTokenFormat: 'jwt' as const,
+      accessTokenTTL: resource.accessTokenSeconds,
+      jwt: { sign: { alg: resource.algorithm } },
+    }
+  }
+}
+
+/** What earlier resources of the same request added by default. */
+const defaults = new WeakMap<object, readonly string[]>()
+
+function settleScope(resources: Resources, params: Fields, app: App, resource: Resource, allowed: readonly string[]): string {
+  const machine = params['grant_type'] === 'client_credentials'
+  const wanted = askedScope(params).filter((scope) => !(machine && IDENTITY_SCOPES.includes(scope)))
+  const known = wanted.filter((scope) => resources.rule(scope))
+  const refused = known.find((scope) => resource.scopes.includes(scope) && !allowed.includes(scope))
+  if (refused) throw new errors.InvalidScope('requested scope is not allowed', refused)
+  const foreign = machine ? known.find((scope) => !resource.scopes.includes(scope)) : undefined
+  if (foreign) throw new errors.InvalidScope('requested scope does not belong to this resource', foreign)
+  if (known.length > 0) return wanted.join(' ')
+  const identity = wanted.filter((scope) => IDENTITY_SCOPES.includes(scope))
+  const standard = [...(defaults.get(params) ?? []), ...resources.standardScopes(app, resource)]
+  defaults.set(params, standard)
+  return [...new Set([...identity, ...standard])].join(' ')
+}

@@ -1,0 +1,114 @@
+/**
+ * What stands around the library's endpoints, in order. Each middleware owns one rule that the library leaves open; the requests and
+ * answers in between are the library's.
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import { AppError } from '../errors.ts'
+import type { Pages } from './pages.ts'
+import type { Refresh } from './refresh.ts'
+import { workOf } from './work.ts'
+
+type Next = () => Promise<void>
+export type Middleware = (ctx: KoaContextWithOIDC, next: Next) => Promise<void>
+
+interface EndpointParts {
+  readonly pages: Pages
+  readonly refresh: Refresh
+  readonly settle: (ctx: KoaContextWithOIDC) => Promise<void>
+  readonly tokenStatus: (ctx: KoaContextWithOIDC) => Promise<void>
+  readonly sessionCookie: string
+  readonly onUnexpected: (ctx: KoaContextWithOIDC, error: unknown) => void
+  /** Remembers an authorization request so that an expired page can offer to start it again. */
+  readonly rememberRequest: (ctx: KoaContextWithOIDC) => void
+  readonly afterSignOut: (ctx: KoaContextWithOIDC) => Promise<void>
+}
+
+export function createEndpoints(parts: EndpointParts): readonly Middleware[] {
+  return [storeFailures(parts), sessionCookies(parts), tokenAnswers(parts), departures(parts)]
+}
+
+const PAGE_ROUTES = /^(authorization|resume|code_verification|device_resume|end_session)/
+
+/** Whether this route answers people rather than programs. */
+export function isPageRoute(ctx: KoaContextWithOIDC): boolean {
+  return PAGE_ROUTES.test(ctx.oidc?.route ?? '')
+}
+
+/** A store that cannot answer is 503 with Retry-After, not the library's 500; anything unexpected is a fixed text and one log line. */
+function storeFailures({ pages, onUnexpected }: EndpointParts): Middleware {
+  return async (ctx, next) => {
+    let thrown: unknown
+    try {
+      await next()
+      await Promise.all(workOf(ctx).pending)
+    } catch (error) {
+      thrown = error
+      if (error instanceof AppError) workOf(ctx).failure = error
+    }
+    const failure = workOf(ctx).failure
+    if (failure && (thrown || ctx.status >= 500 || hasServerError(ctx))) {
+      const retryAfterSeconds = failure.details.retryAfterSeconds ?? 1
+      ctx.remove('Location')
+      ctx.set('Retry-After', String(retryAfterSeconds))
+      ctx.status = failure.status
+      if (isPageRoute(ctx)) return pages.failed(ctx, { code: failure.code, retryAfterSeconds })
+      ctx.body = { error: 'temporarily_unavailable', error_description: 'the server cannot answer right now; try again' }
+      return
+    }
+    if (thrown === undefined) return
+    onUnexpected(ctx, thrown)
+    ctx.status = 500
+    if (isPageRoute(ctx)) pages.failed(ctx, { code: 'internal' })
+    else ctx.body = { error: 'server_error', error_description: 'something went wrong' }
+  }
+}
+
+/** The library may already have turned the failure into an error redirect. */
+function hasServerError(ctx: KoaContextWithOIDC): boolean {
+  return /[?&]error=server_error(&|$)/.test(String(ctx.response.get('Location')))
+}
+
+/** No cookie for a session that holds nothing; the cookie goes when the session was ended elsewhere. */
+function sessionCookies({ sessionCookie }: EndpointParts): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const { sessionEmpty, sessionEnded } = workOf(ctx)
+    if (!sessionEmpty && !sessionEnded) return
+    const kept = [ctx.response.get('Set-Cookie')].flat().filter((cookie) => cookie && !String(cookie).startsWith(sessionCookie))
+    if (kept.length > 0) ctx.set('Set-Cookie', kept as string[])
+    else ctx.remove('Set-Cookie')
+    if (sessionEnded) ctx.append('Set-Cookie', `${sessionCookie}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax`)
+  }
+}
+
+/** Settles single use, answers for structured tokens, and kills a family whose replaced token another app presents. */
+function tokenAnswers({ settle, refresh, tokenStatus }: EndpointParts): Middleware {
+  return async (ctx, next) => {
+    await next()
+    if (!ctx.oidc) return
+    if (ctx.oidc.route === 'token') {
+      await settle(ctx)
+      const { params } = ctx.oidc
+      if (ctx.status === 400 && params?.['grant_type'] === 'refresh_token' && params['refresh_token']) {
+        await refresh.foreign(ctx, String(params['refresh_token']))
+      }
+      return
+    }
+    await tokenStatus(ctx)
+  }
+}
+
+/** Leaving for another site after one of our forms goes by a page (CSP `form-action 'self'`), and a started sign-in is remembered. */
+function departures({ pages, rememberRequest, afterSignOut }: EndpointParts): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const location = String(ctx.response.get('Location'))
+    if (!ctx.oidc || ctx.status !== 303) return
+    if (ctx.oidc.route === 'authorization' && location.includes('/interaction/')) return rememberRequest(ctx)
+    await afterSignOut(ctx)
+    if (ctx.oidc.route !== 'end_session_confirm' || URL.parse(location)?.origin === ctx.oidc.issuer) return
+    ctx.remove('Location')
+    ctx.status = 200
+    pages.leave(ctx, location)
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What the protocol tells the rest of the server: audit entries, metrics, log lines, notices to people. The table from the library's events to
+ * ours; `app.ts` provides the sinks.
+ */
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { Audit, Caller } from '../observability/audit.ts'
+import type { AccessTokenClaims } from './access-tokens.ts'
+import type { ConsentAnswer } from './grants.ts'
+import { type Redemption, workOf } from './work.ts'
+
+export interface EventSinks {
+  readonly audit: Audit
+  readonly callerOf: (ctx: KoaContextWithOIDC, accountId?: string) => Caller
+  readonly tokenIssued: (grantType: string) => void
+  /** Tells the owner that a replaced refresh token of that app was used. */
+  readonly tellReuse: (accountId: string, clientId: string, caller: Caller) => Promise<void>
+  readonly unexpected: (error: unknown, requestPath: string) => void
+  readonly warn: (message: string, error: unknown) => void
+}
+
+export type ProtocolEvents = ReturnType<typeof createEvents>
+
+export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpected, warn }: EventSinks) {
+  const noteRevoked = async (ctx: KoaContextWithOIDC): Promise<void> => {
+    const { client, entities } = ctx.oidc
+    const { accountId = 'anonymous' } = (entities.RefreshToken ?? entities.Grant ?? ctx.oidc.session ?? {}) as { accountId?: string }
+    await audit.note(callerOf(ctx), { event: 'grant.revoked', outcome: 'done', accountId, subject: client?.clientId ?? '', reason: ctx.oidc.route })
+  }
+
+  return {
+    /** Subscribes to one provider; called again for each that replaces it. */
+    listen(provider: Provider): void {
+      provider.on('grant.success', (ctx) => tokenIssued(String(ctx.oidc.params?.['grant_type'])))
+      provider.on('grant.revoked', (ctx) => void workOf(ctx).pending.push(noteRevoked(ctx)))
+      provider.on('server_error', (ctx, error) => unexpected(error, ctx.path))
+      provider.on('backchannel.error', (_ctx, error) => warn('a sign-out notice failed', error))
+    },
+    async consented(ctx: KoaContextWithOIDC, accountId: string, clientId: string, answer: ConsentAnswer): Promise<void> {
+      const scopes = Object.values(answer.scopes).flat()
+      const details = { scopes, duration: answer.duration }
+      await audit.note(callerOf(ctx, accountId), { event: 'consent.granted', outcome: 'done', accountId, subject: clientId, details })
+    },
+    async refreshReused(ctx: KoaContextWithOIDC, grantId: string, accountId: string, clientId: string): Promise<void> {
+      const caller = callerOf(ctx)
+      const details = { grant: grantId, presented_by: ctx.oidc.client?.clientId ?? '' }
+      await audit.note(caller, { event: 'refresh_token.reused', outcome: 'refused', accountId, subject: clientId, reason: 'family_revoked_by_reuse', details })
+      await tellReuse(accountId, clientId, caller)
+    },
+    /** A code or device code was redeemed twice: what the first redemption got is revoked (RFC 6749 §4.1.2). */
+    async replayed(ctx: KoaContextWithOIDC, redemption: Redemption): Promise<void> {
+      const { accountId = 'anonymous', clientId = '' } = redemption.stored.value
+      if (redemption.grantId) await ctx.oidc.provider.Grant.adapter.destroy(redemption.grantId)
+      const entry = { event: 'code.replayed', outcome: 'refused', accountId, subject: clientId, reason: 'already_used' } as const
+      await audit.note(callerOf(ctx), entry)
+    },
+    async tokenRevoked(ctx: KoaContextWithOIDC, claims: AccessTokenClaims): Promise<void> {
+      const entry = { event: 'access_token.revoked', outcome: 'done', accountId: claims.sub, subject: claims.client_id } as const
+      await audit.note(callerOf(ctx), entry)
+    },
+    async signedOut(ctx: KoaContextWithOIDC, accountId: string): Promise<void> {
+      await audit.note(callerOf(ctx, accountId), { event: 'session.signed_out', outcome: 'done', accountId })
+    },
+    unexpected: (ctx: KoaContextWithOIDC, error: unknown) => unexpected(error, ctx.path),
+    noticeGivenUp: (error: unknown) => warn('a sign-out notice was given up', error),
+    keysNotLoaded: (error: unknown) => warn('the signing keys could not be read again', error),
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Consent and grants. A consent is what an account has allowed an app, kept per account and app; a grant is one family of tokens, begun
+ * by one authorization, and destroying it is the one way to revoke. What a token may hold is decided here, in one place:
+ *
+ *   granted ⊆ consented ⊆ asked ⊆ allowed to the app, and an administrator's scopes only for an administrator.
+ */
+import type { Account } from '../accounts/account.ts'
+import type { App } from '../apps/apps.ts'
+import { hasCode } from '../errors.ts'
+import type { Audit, Caller } from '../observability/audit.ts'
+import { digest } from '../secrets.ts'
+import type { Store } from '../storage/store.ts'
+import { IDENTITY_SCOPES, type Resources } from './resources.ts'
+import type { Artefact } from './work.ts'
+
+export type Duration = 'until_revoked' | '30d' | '1d' | 'session'
+
+/** Scopes by resource identifier; identity scopes under `IDENTITY`. */
+export type ScopeMap = Readonly<Record<string, readonly string[]>>
+export const IDENTITY = 'identity'
+
+export interface Consent {
+  readonly accountId: string
+  readonly clientId: string
+  readonly scopes: ScopeMap
+  readonly duration: Duration
+  /** The session it is limited to, for `session`. */
+  readonly sessionUid?: string
+  readonly firstAt: number
+  readonly lastAt: number
+}
+
+/** What a person answered on the consent page. */
+export interface ConsentAnswer {
+  readonly scopes: ScopeMap
+  readonly duration: Duration
+}
+
+/** What this request asks, what of it is consented already, and what is missing. */
+export interface Plan {
+  readonly asked: ScopeMap
+  readonly granted: ScopeMap
+  readonly missing: ScopeMap
+}
+
+export interface Grants {
+  consentFor(accountId: string, clientId: string): Promise<Consent | undefined>
+  /** Adds to what was consented before; the newest duration counts. */
+  allow(accountId: string, clientId: string, answer: ConsentAnswer, sessionUid: string): Promise<Consent>
+  /** Ends one family of tokens; true if it was there. */
+  end(grantId: string): Promise<boolean>
+  /** Ends every family an account has, or every one begun in a session. */
+  endAll(by: { accountId: string } | { sessionUid: string }): Promise<number>
+  /** Ends the families that were limited to that sign-in. */
+  endBound(sessionUid: string): Promise<void>
+}
+
+const DAY_MS = 86_400_000
+
+/** How long a consent is remembered; `session` ends with the session, which it names. */
+const DURATION_MS: Readonly<Record<Duration, number>> = { '1d': DAY_MS, '30d': 30 * DAY_MS, session: 30 * DAY_MS, until_revoked: 36_500 * DAY_MS }
+
+export function createGrants({ store, now }: { store: Store; now: () => number }): Grants {
+  const find = async (accountId: string, clientId: string) => store.find<Consent>('consent', consentId(accountId, clientId))
+
+  return {
+    consentFor: async (accountId, clientId) => (await find(accountId, clientId))?.value,
+    async allow(accountId, clientId, answer, sessionUid) {
+      const id = consentId(accountId, clientId)
+      const merged = (before: Consent | undefined): Consent => ({
+        accountId,
+        clientId,
+        scopes: union(before?.scopes ?? {}, answer.scopes),
+        duration: answer.duration,
+        ...(answer.duration === 'session' ? { sessionUid } : {}),
+        firstAt: before?.firstAt ?? now(),
+        lastAt: now(),
+      })
+      const expiresAt = now() + DURATION_MS[answer.duration]
+      const add = () => store.update<Consent>('consent', id, (value) => ({ value: merged(value), expiresAt }))
+      const { entry } = await add()
+      if (entry) return entry.value
+      try {
+        return (await store.put('consent', { id, value: merged(undefined), expiresAt }, 'create')).value
+      } catch (error) {
+        // Another tab consented first: add to that.
+        const again = hasCode(error, 'conflict') ? await add() : undefined
+        if (!again?.entry) throw error
+        return again.entry.value
+      }
+    },
+    end: (grantId) => store.remove('grant', grantId),
+    endAll: (by) => ('accountId' in by ? store.removeGroup('grant', 'accountId', by.accountId) : store.removeGroup('grant', 'sessionUid', by.sessionUid)),
+    async endBound(sessionUid) {
+      const { items } = await store.list<Artefact>('grant', { group: 'sessionUid', value: sessionUid, limit: 1000 })
+      await Promise.all(items.filter((item) => item.value['bound'] === true).map((item) => store.remove('grant', item.id)))
+    },
+  }
+}
+
+export function consentId(accountId: string, clientId: string): string {
+  return digest('consent', `${accountId}\n${clientId}`)
+}
+
+/** Seconds a new grant lives: the consent's duration, never longer than the absolute lifetime. */
+export function grantSeconds(duration: Duration, absoluteSeconds: number): number {
+  if (duration === '1d') return Math.min(86_400, absoluteSeconds)
+  if (duration === '30d') return Math.min(30 * 86_400, absoluteSeconds)
+  return absoluteSeconds
+}
+
+interface PlanRequest {
+  readonly account: Account
+  readonly app: App
+  readonly asked: ScopeMap
+  readonly consent?: Consent | undefined
+  readonly answer?: ConsentAnswer | undefined
+  readonly sessionUid?: string
+}
+
+/** Compares what is asked with what was consented; an app of the operator's own needs no consent. */
+export function planGrant({ account, app, asked, consent, answer, sessionUid }: PlanRequest): Plan {
+  if (app.firstParty) return { asked, granted: asked, missing: {} }
+  const valid = consent && consent.accountId === account.id && (consent.sessionUid === undefined || consent.sessionUid === sessionUid)
+  const allowed = union(valid ? consent.scopes : {}, answer?.scopes ?? {})
+  const granted = intersect(asked, allowed)
+  return { asked, granted, missing: answer ? {} : subtract(asked, granted) }
+}
+
+/**
+ * The scopes of a request by resource, limited to what this account may hold at all.
+ * `resources` are the registered identifiers asked for.
+ */
+export function askedScopes(resources: Resources, requested: readonly string[], identifiers: readonly string[], app: App, account: Account): ScopeMap {
+  const wanted = new Set(requested)
+  const identity = IDENTITY_SCOPES.filter((scope) => wanted.has(scope))
+  const perResource = identifiers.map((identifier) => {
+    const resource = resources.find(identifier)
+    const scopes = resource ? resources.allowed(app, resource).filter((scope) => wanted.has(scope)) : []
+    return [identifier, scopes.filter((scope) => mayHold(resources, scope, account))] as const
+  })
+  return Object.fromEntries([[IDENTITY, identity] as const, ...perResource].filter(([, scopes]) => scopes.length > 0))
+}
+
+/** An administrator's scope needs an administrator. */
+export function mayHold(resources: Resources, scope: string, account: Account): boolean {
+  return resources.rule(scope)?.access !== 'admin' || account.role === 'administrator'
+}
+
+export function isEmpty(scopes: ScopeMap): boolean {
+  return Object.values(scopes).every((list) => list.length === 0)
+}
+
+function union(a: ScopeMap, b: ScopeMap): ScopeMap {
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])]
+  return Object.fromEntries(keys.map((key) => [key, [...new Set([...(a[key] ?? []), ...(b[key] ?? [])])]]))
+}
+
+function intersect(a: ScopeMap, b: ScopeMap): ScopeMap {
+  return Object.fromEntries(Object.entries(a).map(([key, scopes]) => [key, scopes.filter((scope) => b[key]?.includes(scope))]))
+}
+
+function subtract(a: ScopeMap, b: ScopeMap): ScopeMap {
+  const rest = Object.entries(a).map(([key, scopes]) => [key, scopes.filter((scope) => !b[key]?.includes(scope))] as const)
+  return Object.fromEntries(rest.filter(([, scopes]) => scopes.length > 0))
+}
+
+/** Who ended a grant and why, for the audit. */
+export async function noteRevocation(audit: Audit, caller: Caller, accountId: string, clientId: string, reason: string): Promise<void> {
+  await audit.note(caller, { event: 'grant.revoked', outcome: 'done', accountId, subject: clientId, reason })
+}

@@ -1,0 +1,173 @@
+/**
+ * The door between the protocol and the pages a person sees during an authorization. A surface opens the interaction of this browser,
+ * learns who asks for what, and answers with a sign-in, a consent or a refusal; what an answer may mean is checked here against what was asked,
+ * never taken from the form (threats.md CS5). Interactions are bound to the browser that started them by the library's signed cookie.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { errors, type Provider } from 'oidc-provider'
+import type { Account } from '../accounts/account.ts'
+import type { App } from '../apps/apps.ts'
+import { AppError } from '../errors.ts'
+import { type AccountSource, stands } from './accounts.ts'
+import type { Clients } from './clients.ts'
+import { askedScopes, type ConsentAnswer, type Grants, isEmpty, type Plan, planGrant } from './grants.ts'
+import { mustAlwaysAsk } from './policy.ts'
+import type { Resources } from './resources.ts'
+import type { Resource } from './settings.ts'
+
+type LibraryInteraction = InstanceType<Provider['Interaction']>
+
+/** How a person has signed in. `at` is seconds since 1970. */
+export interface SignIn {
+  readonly accountId: string
+  readonly acr: string
+  readonly amr: readonly string[]
+  readonly at: number
+}
+
+/** An authorization that waits for a person. */
+export interface OpenInteraction {
+  readonly uid: string
+  readonly app: App
+  /** What the person must do first. */
+  readonly stage: 'sign_in' | 'consent'
+  /** Why: the library's reasons (`no_session`, `login_prompt`, `max_age`, `consent_missing` …). */
+  readonly reasons: readonly string[]
+  readonly redirectUri?: string
+  readonly loginHint?: string
+  readonly uiLocales?: string
+  readonly forDevice: boolean
+  /** The account of this browser's session or of the sign-in just made. */
+  readonly account?: Account
+  readonly plan?: Plan
+  readonly resources: readonly Resource[]
+  /** The library's object, for this module only. */
+  readonly library: LibraryInteraction
+}
+
+export interface Interactions {
+  /** The interaction of this browser; throws `gone` when it has expired, was finished, or was begun in another browser. */
+  open(request: IncomingMessage, response: ServerResponse, uid: string): Promise<OpenInteraction>
+  /** Notes the sign-in. Returns where to send the browser, or the interaction in its next stage when consent is still needed. */
+  signIn(interaction: OpenInteraction, signIn: SignIn): Promise<{ location: string } | { next: OpenInteraction }>
+  /** Notes the consent, cut to what was asked; returns where to send the browser. */
+  consent(interaction: OpenInteraction, answer: ConsentAnswer): Promise<string>
+  /** Ends it with `access_denied`; returns where to send the browser. */
+  deny(interaction: OpenInteraction): Promise<string>
+  /** Forgets the sign-in made in this interaction, so that another account can be used. */
+  switchAccount(interaction: OpenInteraction): Promise<OpenInteraction>
+}
+
+interface InteractionParts {
+  readonly provider: () => Provider
+  readonly clients: Clients
+  readonly grants: Grants
+  readonly resources: Resources
+  readonly accounts: AccountSource
+}
+
+interface Result {
+  login?: { accountId: string; acr: string; amr: string[]; ts: number; remember: true }
+  consent?: ConsentAnswer
+  switching?: true
+}
+
+export function createInteractions(parts: InteractionParts): Interactions {
+  const { provider, clients, grants, resources, accounts } = parts
+
+  const describe = async (library: LibraryInteraction): Promise<OpenInteraction> => {
+    const { params, prompt, uid } = library
+    const app = await clients.app(String(params['client_id']))
+    if (!app) throw gone('the app that asked is not registered any more')
+    const result = (library.result ?? {}) as unknown as Result
+    const account = await signedIn(library, result)
+    const named = resourcesOf(params['resource'])
+    const plan = account && (await planFor(library, app, account, named))
+    const mustSignIn = result.switching || (prompt.name === 'login' && !result.login)
+    return {
+      uid,
+      app,
+      stage: mustSignIn || !account ? 'sign_in' : 'consent',
+      reasons: prompt.reasons,
+      forDevice: library.deviceCode !== undefined,
+      resources: named,
+      library,
+      ...text('redirectUri', params['redirect_uri']),
+      ...text('loginHint', params['login_hint']),
+      ...text('uiLocales', params['ui_locales']),
+      ...(account ? { account } : {}),
+      ...(plan ? { plan } : {}),
+    }
+  }
+
+  const signedIn = async (library: LibraryInteraction, result: Result): Promise<Account | undefined> => {
+    const accountId = result.login?.accountId ?? library.session?.accountId
+    const account = accountId ? await accounts.find(accountId) : undefined
+    return stands(account, result.login?.ts) ? account : undefined
+  }
+
+  const resourcesOf = (spelled: unknown): Resource[] => {
+    const found = [spelled ?? resources.standard.identifier].flat().map((one) => resources.find(String(one)))
+    return found.filter((resource): resource is Resource => resource !== undefined)
+  }
+
+  const planFor = async (library: LibraryInteraction, app: App, account: Account, named: readonly Resource[]): Promise<Plan> => {
+    const requested = String(library.params['scope'] ?? '').split(' ')
+    const asked = askedScopes(resources, requested, named.map((resource) => resource.identifier), app, account)
+    const consent = app.firstParty ? undefined : await grants.consentFor(account.id, app.clientId)
+    const sessionUid = library.session?.uid
+    return planGrant({ account, app, asked, consent, ...(sessionUid ? { sessionUid } : {}) })
+  }
+
+  const save = async (library: LibraryInteraction, result: Result): Promise<void> => {
+    Object.assign(library, { result })
+    await library.persist()
+  }
+
+  return {
+    async open(request, response, uid) {
+      try {
+        const library = await provider().interactionDetails(request, response)
+        if (library.uid !== uid) throw gone('this page belongs to another sign-in')
+        return await describe(library)
+      } catch (error) {
+        if (error instanceof errors.SessionNotFound) throw gone('this sign-in has expired', error)
+        throw error
+      }
+    },
+    async signIn(interaction, { accountId, acr, amr, at }) {
+      const { library } = interaction
+      const login = { accountId, acr, amr: [...amr], ts: at, remember: true } as const
+      Object.assign(library, { result: { login } })
+      const next = await describe(library)
+      await library.persist()
+      const asksConsent = library.prompt.name === 'consent' || String(library.params['prompt'] ?? '').split(' ').includes('consent')
+      const missing = next.plan !== undefined && !isEmpty(next.plan.missing)
+      const ask = asksConsent || missing || mustAlwaysAsk(next.app, next.redirectUri)
+      return ask && next.stage === 'consent' ? { next } : { location: library.returnTo }
+    },
+    async consent({ library, plan }, { scopes, duration }) {
+      const within = Object.entries(plan?.asked ?? {}).map(([key, asked]) => [key, asked.filter((scope) => scopes[key]?.includes(scope))] as const)
+      const answer = { scopes: Object.fromEntries(within.filter(([, chosen]) => chosen.length > 0)), duration }
+      await save(library, { ...(library.result as unknown as Result | undefined), consent: answer })
+      return library.returnTo
+    },
+    async deny({ library }) {
+      Object.assign(library, { result: { error: 'access_denied', error_description: 'the person declined' } })
+      await library.persist()
+      return library.returnTo
+    },
+    async switchAccount({ library }) {
+      await save(library, { switching: true })
+      return describe(library)
+    },
+  }
+}
+
+function text<K extends string>(name: K, value: unknown): { [name in K]?: string } {
+  return (typeof value === 'string' ? { [name]: value } : {}) as { [name in K]?: string }
+}
+
+function gone(message: string, cause?: unknown): AppError {
+  return new AppError('gone', message, cause === undefined ? {} : { cause })
+}

@@ -1,0 +1,119 @@
+/**
+ * When a person must be asked: the interaction policy. Sign-in rules are the library's plus ours; consent is ours alone, for the library knows
+ * one grant per session and we keep a consent per account and app, and a grant per family of tokens.
+ */
+import { interactionPolicy, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import type { Account } from '../accounts/account.ts'
+import type { App } from '../apps/apps.ts'
+import { randomId } from '../secrets.ts'
+import type { Clients } from './clients.ts'
+import { askedScopes, type ConsentAnswer, type Grants, grantSeconds, IDENTITY, isEmpty, type Plan, planGrant } from './grants.ts'
+import type { Resources } from './resources.ts'
+
+const { Check, Prompt, base } = interactionPolicy
+
+/** The library's account object with ours beside it. */
+export interface ProtocolAccount {
+  readonly accountId: string
+  readonly account: Account
+}
+
+interface Planned {
+  readonly plan: Plan
+  readonly app: App
+  readonly answer?: ConsentAnswer
+}
+
+const planned = new WeakMap<object, Planned>()
+
+interface PolicyParts {
+  readonly clients: Clients
+  readonly grants: Grants
+  readonly resources: Resources
+  readonly refreshAbsoluteSeconds: number
+  /** Called once a person's answer took effect. */
+  readonly onConsent: (ctx: KoaContextWithOIDC, accountId: string, clientId: string, answer: ConsentAnswer) => Promise<void>
+}
+
+/** The library's `loadExistingGrant`: a new grant for this authorization, holding what was consented of what is asked. Not yet stored. */
+export function createGrantLoader({ clients, grants, resources }: PolicyParts) {
+  return async (ctx: KoaContextWithOIDC) => {
+    const { oidc } = ctx
+    const account = (oidc.account as unknown as ProtocolAccount).account
+    const clientId = oidc.client?.clientId ?? ''
+    const app = await clients.app(clientId)
+    if (!app) return undefined
+    const identifiers = Object.keys(oidc.resourceServers ?? {})
+    const asked = askedScopes(resources, [...oidc.requestParamScopes], identifiers, app, account)
+    const consent = app.firstParty ? undefined : await grants.consentFor(account.id, clientId)
+    const answer = (oidc.result as { consent?: ConsentAnswer } | undefined)?.consent
+    const sessionUid = oidc.session?.uid
+    const plan = planGrant({ account, app, asked, consent, answer, ...(sessionUid ? { sessionUid } : {}) })
+    planned.set(ctx, { plan, app, ...(answer ? { answer } : {}) })
+    return newGrant(oidc.provider, account.id, clientId, plan)
+  }
+}
+
+function newGrant(provider: Provider, accountId: string, clientId: string, plan: Plan) {
+  const grant = new provider.Grant({ accountId, clientId })
+  Object.assign(grant, { jti: randomId() })
+  const identity = plan.granted[IDENTITY] ?? []
+  if (identity.length > 0) grant.addOIDCScope(identity.join(' '))
+  for (const [resource, scopes] of Object.entries(plan.granted)) {
+    // Identity scopes stand in every access token's `scope`, so a resource holds them too.
+    if (resource !== IDENTITY) grant.addResourceScope(resource, [...identity, ...scopes].join(' '))
+  }
+  return grant
+}
+
+/** Apps whose redirect anyone on the device could receive are never answered without asking (RFC 8252 §8.6). */
+export function mustAlwaysAsk(app: App, redirectUri: unknown): boolean {
+  if (app.firstParty || typeof redirectUri !== 'string') return false
+  const url = URL.parse(redirectUri)
+  return url?.protocol !== 'https:'
+}
+
+export function createPolicy(parts: PolicyParts) {
+  const policy = base()
+  policy.get('login')?.checks.add(
+    new Check('account_gone', 'the account of this session may not sign in any more', (ctx) =>
+      ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT,
+    ),
+  )
+  policy.remove('consent')
+  policy.add(
+    new Prompt(
+      { name: 'consent', requestable: true },
+      new Check('consent_missing', 'the requested scopes were not consented to', 'consent_required', (ctx) => consentMissing(parts, ctx)),
+    ),
+  )
+  return policy
+}
+
+/** True when the person must be asked; otherwise the consent and its grant are stored and the flow may end with a code. */
+async function consentMissing(parts: PolicyParts, ctx: KoaContextWithOIDC): Promise<boolean> {
+  const found = planned.get(ctx)
+  const { oidc } = ctx
+  if (!found || !oidc.account || !oidc.session) return true
+  const { plan, app, answer } = found
+  if (oidc.promptPending('consent')) return false
+  const answered = answer !== undefined
+  if (!answered && (!isEmpty(plan.missing) || mustAlwaysAsk(app, oidc.params?.['redirect_uri']))) return true
+  if (answer) {
+    await parts.grants.allow(oidc.account.accountId, app.clientId, answer, oidc.session.uid)
+    await parts.onConsent(ctx, oidc.account.accountId, app.clientId, answer)
+  }
+  const consent = answer ?? (app.firstParty ? undefined : await parts.grants.consentFor(oidc.account.accountId, app.clientId))
+  const grant = oidc.entities['Grant'] as { expiresIn?: number; save(): Promise<string> }
+  grant.expiresIn = grantSeconds(consent?.duration ?? 'until_revoked', parts.refreshAbsoluteSeconds)
+  boundGrants.set(grant, consent?.duration === 'session')
+  await grant.save()
+  return false
+}
+
+const boundGrants = new WeakMap<object, boolean>()
+
+/** Whether a grant ends with its browser session ("this sign-in only"). */
+export function isBound(grant: object | undefined): boolean {
+  return grant !== undefined && boundGrants.get(grant) === true
+}

@@ -1,0 +1,171 @@
+/**
+ * Builds one provider over one set of keys: the library's class, our configuration, and the overrides that its options do not reach.
+ * Nothing here keeps state, so a provider is replaced when the keys change (`engine.ts`).
+ */
+import type { JWK } from 'jose'
+import { type Adapter, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { App } from '../apps/apps.ts'
+import type { AccessTokens } from './access-tokens.ts'
+import { type AdapterParts, createArtefactAdapter } from './adapter.ts'
+import { artefactId, type Model, models } from './artefacts.ts'
+import { replaceReplayDetection } from './assertions.ts'
+import type { Clients } from './clients.ts'
+import { COOKIES, createConfiguration, type ConfigurationParts } from './configuration.ts'
+import { replaceContext } from './context.ts'
+import type { Middleware } from './endpoints.ts'
+import { type NoticeQueue, queueBackchannelLogout } from './logout.ts'
+import type { Resources } from './resources.ts'
+import { createSessionAdapter } from './session-adapter.ts'
+import { currentContext } from './work.ts'
+
+export interface ProviderParts extends AdapterParts {
+  readonly issuer: string
+  readonly jwks: readonly JWK[]
+  readonly configuration: Omit<ConfigurationParts, 'adapter' | 'jwks'>
+  readonly endpoints: readonly Middleware[]
+  readonly clients: Clients
+  readonly resources: Resources
+  readonly tokens: () => AccessTokens
+  readonly notices: NoticeQueue
+  readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
+  /** Refuses a device that polls too fast. */
+  readonly pollGate: (deviceCodeId: string) => Promise<void>
+  readonly factsOf: (request: object) => { ip: string; userAgent: string }
+  /** Limits by app; throws when one is exceeded. Called before the app is authenticated. */
+  readonly admitClient: (ctx: KoaContextWithOIDC, clientId: string) => Promise<void>
+}
+
+export function createProvider(parts: ProviderParts): Provider {
+  const provider = new Provider(
+    parts.issuer,
+    createConfiguration({ ...parts.configuration, jwks: parts.jwks, adapter: (name) => adapterFor(parts, name) }),
+  )
+  pinRequest(provider, parts)
+  replaceContext(provider, parts.resources)
+  replaceReplayDetection(provider, parts.store)
+  queueBackchannelLogout(provider, parts.notices)
+  replaceSecrets(provider, parts)
+  steadySessions(provider)
+  for (const middleware of parts.endpoints) provider.use(middleware as never)
+  return provider
+}
+
+function adapterFor(parts: ProviderParts, name: string): Adapter {
+  if (name === 'Session') return createSessionAdapter(parts)
+  if (name === 'Client') return readOnly((id) => findClient(parts, id))
+  if (name === 'AccessToken') return readOnly((id) => findAccessToken(parts, id))
+  if (name === 'DeviceCode') return gatedDeviceCodes(parts)
+  if (Object.hasOwn(models, name)) return createArtefactAdapter(parts, name as Model)
+  return readOnly(async () => undefined)
+}
+
+/** Things that are found here but never written by the library. */
+function readOnly(find: Adapter['find']): Adapter {
+  const nothing = async () => undefined
+  return { find, findByUid: nothing, findByUserCode: nothing, upsert: nothing, consume: nothing, destroy: nothing, revokeByGrantId: nothing }
+}
+
+async function findClient({ clients, admitClient }: ProviderParts, id: string) {
+  const ctx = currentContext()
+  if (ctx) await admitClient(ctx, id)
+  return clients.metadata(id)
+}
+
+/** Userinfo's view of one of our JWTs; its audience is the resource, and userinfo takes every token whose scope has `openid`. */
+async function findAccessToken({ tokens }: ProviderParts, token: string) {
+  if (currentContext()?.oidc.route !== 'userinfo') return undefined
+  const checked = await tokens().check(token)
+  if (!checked.ok || !checked.grantId) return undefined
+  const { claims } = checked
+  return {
+    kind: 'AccessToken',
+    jti: claims.jti,
+    accountId: claims.sub,
+    clientId: claims.client_id,
+    grantId: checked.grantId,
+    iat: claims.iat,
+    exp: claims.exp,
+    ...(claims.scope ? { scope: claims.scope } : {}),
+    ...(claims.cnf?.jkt ? { jkt: claims.cnf.jkt } : {}),
+  }
+}
+
+function gatedDeviceCodes(parts: ProviderParts): Adapter {
+  const adapter = createArtefactAdapter(parts, 'DeviceCode')
+  return {
+    ...adapter,
+    async find(id) {
+      const code = await adapter.find(id)
+      const pending = code && !code.accountId && !code.error
+      if (pending && currentContext()?.oidc.route === 'token') await parts.pollGate(artefactId('DeviceCode', id))
+      return code
+    },
+  }
+}
+
+/** What the library reads from a request about where it came in comes from the issuer and our network rules, never from headers. */
+function pinRequest(provider: Provider, { issuer, factsOf }: ProviderParts): void {
+  const { host, protocol } = new URL(issuer)
+  Object.defineProperties(provider.request, {
+    host: { get: () => host },
+    protocol: { get: () => protocol.slice(0, -1) },
+    secure: { get: () => true },
+    ip: {
+      get(this: { req: object }) {
+        return factsOf(this.req).ip
+      },
+    },
+  })
+}
+
+/** Secrets are digests, several may live, and failures count against app and address. */
+function replaceSecrets(provider: Provider, { clients, verifySecret }: ProviderParts): void {
+  const prototype = provider.Client.prototype as unknown as Record<string, unknown>
+  prototype['compareClientSecret'] = async function compare(this: { clientId: string }, secret: string) {
+    const app = await clients.app(this.clientId)
+    return app !== undefined && (await verifySecret(app, secret, currentContext()))
+  }
+  prototype['includeSid'] = () => true
+}
+
+/**
+ * A session's id changes when its privilege does: at a sign-in and at a step-up, not at every consent, where a changed id would throw out the
+ * other tab (threats.md RC7). `sid` is the session's public id for every app.
+ */
+function steadySessions(provider: Provider): void {
+  const prototype = provider.Session.prototype as unknown as SessionPrototype
+  const { loginAccount, resetIdentifier } = prototype
+  prototype.loginAccount = function login(details) {
+    if (!isSecondTab(this.accountId, details.accountId)) loginAccount.call(this, details)
+  }
+  prototype.resetIdentifier = function reset() {
+    const oidc = currentContext()?.oidc
+    const quiet = oidc?.route.endsWith('resume') && (!oidc.result?.login || isSecondTab(this.accountId, oidc.result.login.accountId))
+    if (!quiet) resetIdentifier.call(this)
+  }
+  prototype.sidFor = function sidFor() {
+    return this.uid
+  }
+  prototype.ensureClientContainer = function ensure(clientId) {
+    this.authorizationFor(clientId, true)['sid'] = this.uid
+  }
+}
+
+interface SessionPrototype {
+  uid: string
+  accountId?: string
+  loginAccount(details: { accountId: string }): void
+  resetIdentifier(): void
+  sidFor(): string
+  ensureClientContainer(clientId: string): void
+  authorizationFor(clientId: string, create: boolean): Record<string, unknown>
+}
+
+/** This tab began signed out, and another tab has signed the same account in meanwhile. */
+function isSecondTab(present: string | undefined, incoming: string): boolean {
+  const interaction = currentContext()?.oidc.entities.Interaction
+  return present === incoming && interaction !== undefined && interaction.session === undefined
+}
+
+export const sessionCookie = COOKIES.session
+export { errors as protocolErrors }

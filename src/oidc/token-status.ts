@@ -1,0 +1,59 @@
+/**
+ * Introspection (RFC 7662) and revocation (RFC 7009) of our own JWT access tokens. The library authenticates the caller and then declines
+ * structured tokens; its refusal is replaced by the truth. A caller learns about a token only if it is the app the token was issued to, or the
+ * resource server the token is meant for; everything else is `{"active": false}`.
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import type { App } from '../apps/apps.ts'
+import type { AccessTokenClaims, AccessTokens } from './access-tokens.ts'
+import type { Clients } from './clients.ts'
+import { canonical } from './resources.ts'
+
+interface StatusParts {
+  readonly tokens: () => AccessTokens
+  readonly clients: Clients
+  readonly onRevoked: (ctx: KoaContextWithOIDC, claims: AccessTokenClaims) => Promise<void>
+}
+
+/** Answers introspection and revocation of structured tokens after the library has authenticated the caller. */
+export function createTokenStatus({ tokens, clients, onRevoked }: StatusParts) {
+  return async (ctx: KoaContextWithOIDC): Promise<void> => {
+    const { route, client, params } = ctx.oidc
+    const declined = (ctx.body as { error?: string } | undefined)?.error === 'unsupported_token_type'
+    if (!declined || !client || (route !== 'introspection' && route !== 'revocation')) return
+    const caller = await clients.app(client.clientId)
+    const checked = await tokens().check(String(params?.['token']))
+    ctx.status = 200
+    if (route === 'introspection') {
+      ctx.body = checked.ok && caller && mayKnow(caller, checked.claims) ? introspected(checked.claims) : { active: false }
+      return
+    }
+    ctx.body = ''
+    if (!checked.ok) return
+    if (checked.claims.client_id !== client.clientId) return refuseForeign(ctx)
+    await tokens().deny(checked.claims)
+    await onRevoked(ctx, checked.claims)
+  }
+}
+
+/** The app a token was issued to, or the resource server it is for. */
+function mayKnow(caller: App, claims: AccessTokenClaims): boolean {
+  if (claims.client_id === caller.clientId) return true
+  return caller.resourceServer !== undefined && canonical(caller.resourceServer) === canonical(claims.aud)
+}
+
+/** RFC 7662 §2.2: every claim of the token, and that it is active. */
+function introspected(claims: AccessTokenClaims): Record<string, unknown> {
+  return { active: true, ...claims, token_type: claims.cnf?.jkt ? 'DPoP' : 'Bearer' }
+}
+
+/** RFC 7009 §2.1: the request is refused and the client informed. */
+function refuseForeign(ctx: KoaContextWithOIDC): void {
+  ctx.status = 400
+  ctx.body = { error: 'invalid_request', error_description: 'client is not authorized to revoke the presented token' }
+}
+
+/** The library's policy for what it stores itself, refresh tokens: the app they belong to, nobody else. */
+export function ownTokenOnly(_ctx: unknown, client: { clientId: string }, token: { clientId?: string }): boolean {
+  return token.clientId === client.clientId
+}

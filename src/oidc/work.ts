@@ -1,0 +1,77 @@
+/**
+ * What one protocol request has read and decided: entries with their versions (for compare-and-set on writing back), the
+ * single-use artefact it redeems, and a failure of the store. Kept beside the library's context, never in it, and gone with it.
+ */
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { AppError } from '../errors.ts'
+import type { Kind } from '../storage/kinds.ts'
+import type { Stored } from '../storage/store.ts'
+
+/** How every protocol artefact is stored: sealed payload, plus plain fields for indexes and single use. */
+export interface Artefact {
+  /** The library's payload, sealed for its kind. */
+  readonly sealed: string
+  /** Milliseconds since 1970 of the one redemption. */
+  readonly consumedAt?: number
+  /** Refresh tokens: the answer of that redemption, for an honest retry. */
+  readonly answer?: RetryAnswer
+  readonly accountId?: string
+  readonly clientId?: string
+  readonly uid?: string
+  readonly userCodeDigest?: string
+  readonly sessionUid?: string
+  readonly consentId?: string
+  readonly [field: string]: unknown
+}
+
+/** The sealed body of a token response and what a retry must match to get it again. */
+export interface RetryAnswer {
+  readonly sealed: string
+  readonly binding: string
+}
+
+/** An artefact that this request redeems; it is consumed when the answer is ready, in one write. */
+export interface Redemption {
+  readonly kind: Kind
+  readonly id: string
+  readonly stored: Stored<Artefact>
+  readonly grantId?: string
+}
+
+export interface Work {
+  readonly loaded: Map<string, Stored<Artefact>>
+  redemption?: Redemption
+  /** Refresh: the child written before the parent is consumed. */
+  childId?: string
+  /** Refresh: this retry is answered with the stored answer. */
+  replay?: string
+  /** The browser session was ended by somebody else while this request ran. */
+  sessionEnded?: boolean
+  /** The session holds nothing worth storing: no cookie either. */
+  sessionEmpty?: boolean
+  failure?: AppError
+  /** Audit entries begun by the library's events; the answer waits for them. */
+  readonly pending: Promise<void>[]
+}
+
+const works = new WeakMap<object, Work>()
+
+/** The work of this request; begun on first use. */
+export function workOf(ctx: object): Work {
+  const known = works.get(ctx)
+  if (known) return known
+  const work: Work = { loaded: new Map(), pending: [] }
+  works.set(ctx, work)
+  return work
+}
+
+/** The request being served, undefined outside of one. */
+export function currentContext(): KoaContextWithOIDC | undefined {
+  return Provider.ctx
+}
+
+/** The current request's work; a throw-away one outside of a request (start-up, background). */
+export function currentWork(): Work {
+  const ctx = currentContext()
+  return ctx ? workOf(ctx) : { loaded: new Map(), pending: [] }
+}
