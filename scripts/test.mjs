@@ -6,7 +6,7 @@
  *   npm test -- <files>      only those
  */
 import { spawn } from 'node:child_process'
-import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { requireNode, root } from './node.mjs'
@@ -101,8 +101,11 @@ function report(name, began, counts, ok) {
   )
 }
 
+/** What went wrong: the summary of failures where there is one, else all there is. */
 function show(output) {
-  return new Promise((done) => createReadStream(output).on('end', done).pipe(process.stdout, { end: false }))
+  const text = readFileSync(output, 'utf8')
+  const failures = text.lastIndexOf('failing tests:')
+  console.log(failures < 0 ? text : text.slice(failures))
 }
 
 async function runCheck({ name, command }) {
@@ -110,7 +113,7 @@ async function runCheck({ name, command }) {
   const output = join(work, 'check.txt')
   const ok = await runQuietly(command, output, 5)
   report(name, began, { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }, ok)
-  if (!ok) await show(output)
+  if (!ok) show(output)
 }
 
 async function runStage({ name, together, minutes, files }) {
@@ -128,7 +131,7 @@ async function runStage({ name, together, minutes, files }) {
   const { counts, skips } = readCounts(counted, ended)
   report(name, began, counts, counts.failed === 0)
   for (const skip of skips) console.log(`       skipped: ${skip.skipped}${skip.reason ? ` (${skip.reason})` : ''}`)
-  if (counts.failed > 0) await show(output)
+  if (counts.failed > 0) show(output)
 }
 
 /** A run that ended badly without a failed test (a crash, a deadline) counts as one failure. */

@@ -61,11 +61,22 @@ function parseFile(text: string, name: string): { raw: Record<string, unknown>; 
     return { path: [name], expected: 'YAML', found: `${problem.code} in line ${line}, column ${col}` }
   })
   if (issues.length > 0) return { raw: {}, issues }
-  const raw: unknown = document.toJS() ?? {}
+  const raw = toPlain(document)
+  if (raw === undefined)
+    return { raw: {}, issues: [{ path: [name], expected: 'YAML', found: 'an alias that leads nowhere or too far' }] }
   if (isMap(raw)) return { raw, issues: refusePrototypes(raw, []) }
   return {
     raw: {},
     issues: [{ path: [name], expected: 'a map of options', found: Array.isArray(raw) ? 'a list' : 'a value' }],
+  }
+}
+
+/** The values of a document, an empty map when it holds none, undefined for aliases that lead nowhere or explode. */
+function toPlain(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS() ?? {}
+  } catch {
+    return undefined
   }
 }
 

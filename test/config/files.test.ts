@@ -13,9 +13,7 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 
 /** The default file with every option in force: `#name:` is an option, `# text` is prose. */
 function uncommented(text: string): string {
-  return text
-    .replace(/^#(?=[a-z_]+:|\s{2}\S)/gm, '')
-    .replace(/^(\s+)# (?=secret_file|client_secret_file|jwks)/gm, '$1#')
+  return text.replace(/^#(?=[a-z_]+:|\s{2,}\S)/gm, '')
 }
 
 function load(yaml: string, env: Record<string, string> = {}) {
