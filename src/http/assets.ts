@@ -34,7 +34,7 @@ export interface Assets {
 /** Reads the directory. `logo` is the path of the operator's own logo (svg, png or webp), if any. */
 export function loadAssets(options: { directory: string; accent: string; logo?: string }): Assets {
   const files = readdirSync(options.directory).map(
-    (name) => [name, readFileSync(join(options.directory, name))] as const,
+    (name) => [name, compact(name, readFileSync(join(options.directory, name)))] as const,
   )
   const all: (readonly [string, Uint8Array])[] = [
     ...files,
@@ -76,6 +76,17 @@ function toAsset(extension: string, body: Uint8Array, digest: string, cacheContr
       'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     },
   }
+}
+
+/** Stylesheets lose comments and the blanks around braces, semicolons and commas; ours hold no string in which those matter. */
+function compact(name: string, body: Buffer): Buffer {
+  if (!name.endsWith('.css')) return body
+  const text = body
+    .toString('utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\s+/g, ' ')
+    .replace(/ ?([{};,]) ?/g, '$1')
+  return Buffer.from(text.trim())
 }
 
 function readLogo(path: string): Buffer {

@@ -200,13 +200,9 @@ function localSentence(scope: { name: string; sentence: string }, words: Words, 
 
 /** One or two letters that stand for a name where there is no picture. */
 function initials(name: string): string {
-  const words = clean(name)
-    .split(/[\s@._-]+/u)
-    .filter((word) => /^[\p{L}\p{N}]/u.test(word))
-  return (
-    words
-      .slice(0, 2)
-      .map((word) => [...word][0]?.toLocaleUpperCase('en') ?? '')
-      .join('') || '·'
-  )
+  const words = clean(name).match(/[\p{L}\p{N}]+/gu) ?? ['·']
+  return words
+    .slice(0, 2)
+    .map((word) => [...word][0]?.toLocaleUpperCase('en'))
+    .join('')
 }

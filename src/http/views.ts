@@ -179,17 +179,12 @@ export interface MailShown {
   readonly backUrl: string
 }
 
-/** Everything the playground's script needs; it reads it from a data attribute. Paths and URLs are of this server. */
+/** Everything the playground's script needs; it reads it from a data attribute. All addresses are of this server. */
 export interface Playground {
-  readonly issuer: string
   readonly clientId: string
   readonly redirectUri: string
-  readonly endpoints: Readonly<
-    Record<
-      'authorize' | 'token' | 'userinfo' | 'revoke' | 'introspect' | 'introspectThroughPage' | 'api' | 'logout',
-      string
-    >
-  >
+  /** `introspect` is what the curl line shows; `introspectThroughPage` takes the form `csrf`, `token` and answers the introspection's JSON. */
+  readonly endpoints: Readonly<Record<PlaygroundEndpoint, string>> & { readonly api?: string }
   readonly scopes: readonly { readonly name: string; readonly sentence: string; readonly selected: boolean }[]
   readonly resources: readonly {
     readonly identifier: string
@@ -197,6 +192,14 @@ export interface Playground {
     readonly scopes: readonly string[]
   }[]
 }
+type PlaygroundEndpoint =
+  | 'authorize'
+  | 'token'
+  | 'userinfo'
+  | 'revoke'
+  | 'jwks'
+  | 'introspect'
+  | 'introspectThroughPage'
 
 /** View name → model. */
 export interface Views {
