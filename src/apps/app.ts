@@ -1,0 +1,102 @@
+/**
+ * What an app is, stored or configured. The stored value of kind `app` is everything but the id and where it comes from.
+ * What its fields must be stands in `fields.ts`, what follows from its type in `app-types.ts`.
+ */
+import type { Attributes, JsonValue } from '../attributes.ts'
+import type { AppAuth, AppType } from './app-types.ts'
+
+export type ClientId = string & { readonly brand: 'ClientId' }
+
+/** A client secret as it is kept. Times are milliseconds since 1970; without `expiresAt` it works until it is rotated. */
+export interface AppSecret {
+  readonly id: string
+  readonly digest: string
+  readonly hint: string
+  readonly createdAt: number
+  readonly expiresAt?: number
+}
+
+/** Public keys of an app (RFC 7517). */
+export interface JwkSet {
+  readonly keys: readonly Readonly<Record<string, JsonValue>>[]
+}
+
+/** What the app's owner decides. */
+export interface AppFields {
+  /** Clean: see `display-name.ts`. */
+  readonly name: string
+  readonly type: AppType
+  readonly auth: AppAuth
+  readonly redirectUris: readonly string[]
+  readonly postLogoutRedirectUris: readonly string[]
+  /** A person grants these all or not at all. */
+  readonly scopes: readonly string[]
+  /** A person may refuse each of these. */
+  readonly optionalScopes: readonly string[]
+  readonly metadata: Attributes
+  /** Its access tokens are always bound to a DPoP key. */
+  readonly dpop: boolean
+  readonly idTokenSignedResponseAlg: 'ES256' | 'RS256'
+  readonly jwks?: JwkSet
+  readonly jwksUri?: string
+  readonly backchannelLogoutUri?: string
+  readonly clientUri?: string
+  readonly logoUri?: string
+  readonly policyUri?: string
+  readonly tosUri?: string
+}
+
+/** What the operator and the server decide. */
+export interface AppRecord extends AppFields {
+  readonly firstParty: boolean
+  /** An operator has checked that the app is whose it says it is. */
+  readonly verified: boolean
+  /** The resource (audience) whose tokens it may introspect. */
+  readonly resourceServer?: string
+  readonly ownerId?: string
+  readonly suspended?: { readonly at: number; readonly reason: string }
+  /** At most two live ones. */
+  readonly secrets: readonly AppSecret[]
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface App extends AppRecord {
+  readonly clientId: ClientId
+  readonly source: 'configuration' | 'stored'
+}
+
+/** An app as the API and the command line show it: names of the wire, times as ISO 8601, secrets by their hints. */
+export function describeApp(app: App, now: number) {
+  const at = (milliseconds: number) => new Date(milliseconds).toISOString()
+  return {
+    client_id: app.clientId,
+    name: app.name,
+    type: app.type,
+    auth: app.auth,
+    redirect_uris: app.redirectUris,
+    post_logout_redirect_uris: app.postLogoutRedirectUris,
+    scopes: app.scopes,
+    optional_scopes: app.optionalScopes,
+    metadata: app.metadata,
+    dpop: app.dpop,
+    id_token_signed_response_alg: app.idTokenSignedResponseAlg,
+    first_party: app.firstParty,
+    verified: app.verified,
+    resource_server: app.resourceServer ?? null,
+    owner: app.ownerId ?? null,
+    state: app.suspended ? 'suspended' : 'active',
+    suspended_reason: app.suspended?.reason ?? null,
+    source: app.source,
+    secrets: app.secrets
+      .filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now)
+      .map((secret) => ({
+        id: secret.id,
+        hint: secret.hint,
+        created_at: at(secret.createdAt),
+        expires_at: secret.expiresAt === undefined ? null : at(secret.expiresAt),
+      })),
+    created_at: at(app.createdAt),
+    updated_at: at(app.updatedAt),
+  }
+}

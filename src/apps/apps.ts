@@ -1,0 +1,184 @@
+/**
+ * Registered apps: those of the configuration, in memory, and stored ones. Configured ones win and cannot be changed here.
+ * Every change names its caller and is noted once in the audit; whoever caches apps listens with `onChange`. What apps may do at the
+ * protocol's endpoints is decided in `oidc/`.
+ */
+import { AppError } from '../errors.ts'
+import type { Audit, Caller } from '../observability/audit.ts'
+import { randomId } from '../secrets.ts'
+import type { Store } from '../storage/store.ts'
+import type { App, AppRecord } from './app.ts'
+import { type ConfiguredApp, takeConfigured } from './configured.ts'
+import type { ScopeRules } from './fields.ts'
+import { type AppChange, changedRecord, checkRotation, type NewApp, newRecord, toApp } from './records.ts'
+import { matchesSecret, newSecret, overlapSeconds, rotated } from './secrets.ts'
+
+/** `clientSecret` is there once and never again; absent when the app holds no secret. */
+export interface IssuedApp {
+  readonly app: App
+  readonly clientSecret?: string
+}
+
+export interface AppPage {
+  readonly items: readonly App[]
+  readonly nextCursor?: string
+}
+
+export interface Apps {
+  /** @throws invalid_request with one entry per wrong field. */
+  create(caller: Caller, wanted: NewApp): Promise<IssuedApp>
+  /** Costs no store call for configured apps. Suspended ones are found too: look at `suspended`. */
+  find(clientId: string): Promise<App | undefined>
+  /** @throws not_found */
+  getById(clientId: string): Promise<App>
+  /** The configured ones first, on the first page, unless an owner is named. */
+  list(options?: { ownerId?: string; cursor?: string; limit?: number }): Promise<AppPage>
+  /** Takes `verified` away when name, redirect URIs or links change. @throws invalid_request, not_found, forbidden for a configured app. */
+  change(caller: Caller, clientId: string, change: AppChange): Promise<App>
+  suspend(caller: Caller, clientId: string, reason: string): Promise<App>
+  resume(caller: Caller, clientId: string): Promise<App>
+  /** An operator's word that the app is whose it says it is. */
+  verify(caller: Caller, clientId: string): Promise<App>
+  /** Removes the app itself; its grants and tokens are removed by those who hold them. */
+  remove(caller: Caller, clientId: string): Promise<void>
+  /** A new secret; the old one works for `overlapSeconds` more (0 to 604,800, default 86,400). @throws invalid_request for an app without secrets. */
+  rotateSecret(caller: Caller, clientId: string, options?: { overlapSeconds?: number }): Promise<IssuedApp>
+  /** True for any living secret of the app, in equal time. */
+  verifySecret(app: Pick<App, 'secrets'>, clientSecret: string): boolean
+  /** Calls after every change in this process, with the app's id. Returns the way to stop. */
+  onChange(listener: (clientId: string) => void): () => void
+}
+
+interface Dependencies {
+  readonly store: Store
+  readonly audit: Audit
+  readonly now: () => number
+  /** What every credential begins with. */
+  readonly keyPrefix: string
+  readonly scopes: ScopeRules
+  readonly configured: readonly ConfiguredApp[]
+}
+
+type Find = Apps['find']
+
+export function createApps(dependencies: Dependencies): Apps {
+  const { store, now } = dependencies
+  const configured = takeConfigured(dependencies.configured, dependencies.scopes, now())
+  const listeners = new Set<(clientId: string) => void>()
+  const tell = (clientId: string) => {
+    for (const listener of listeners) listener(clientId)
+  }
+  const find: Find = async (clientId) => {
+    const known = configured.get(clientId)
+    if (known) return known
+    const entry = await store.find<AppRecord>('app', clientId)
+    return entry && toApp(entry)
+  }
+  return {
+    find,
+    async getById(clientId) {
+      return (await find(clientId)) ?? missing()
+    },
+    async list({ ownerId, ...paging } = {}) {
+      const group = ownerId === undefined ? {} : { group: 'ownerId', value: ownerId }
+      const { items, ...more } = await store.list<AppRecord>('app', { ...group, ...paging })
+      const stored = items.filter(({ id }) => !configured.has(id)).map(toApp)
+      const first = ownerId === undefined && paging.cursor === undefined ? [...configured.values()] : []
+      return { items: [...first, ...stored], ...more }
+    },
+    verifySecret: (app, clientSecret) => matchesSecret(app.secrets, clientSecret, now()),
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    ...changing(dependencies, find, tell),
+  }
+}
+
+type Changing = Omit<Apps, 'find' | 'getById' | 'list' | 'verifySecret' | 'onChange'>
+
+function changing(dependencies: Dependencies, find: Find, tell: (clientId: string) => void): Changing {
+  const { store, audit, now, keyPrefix, scopes } = dependencies
+  /** Notes the act once in the owner's log, or the app's; then tells who listens. */
+  const record = async <T>(
+    caller: Caller,
+    event: string,
+    clientId: string,
+    act: () => Promise<T>,
+    details = {},
+  ): Promise<T> => {
+    const app = await find(clientId)
+    const done = await audit.record(
+      caller,
+      { event, accountId: app?.ownerId ?? clientId, subject: clientId, details },
+      async () => {
+        if (app?.source === 'configuration')
+          throw new AppError('forbidden', 'This app stands in the configuration. Change it there.')
+        return act()
+      },
+    )
+    tell(clientId)
+    return done
+  }
+  const rewrite = async (clientId: string, next: (app: AppRecord) => AppRecord) => {
+    const { entry } = await store.update<AppRecord>('app', clientId, (app) => ({
+      value: { ...next(app), updatedAt: now() },
+    }))
+    return toApp(entry ?? missing())
+  }
+
+  return {
+    async create(caller, wanted) {
+      const clientId = randomId()
+      const details = { type: wanted.type, first_party: wanted.firstParty ?? false }
+      const entry = { event: 'app.created', accountId: wanted.ownerId ?? clientId, subject: clientId, details }
+      return audit.record(caller, entry, async () => {
+        const { value, ...issued } = newRecord(dependencies, wanted)
+        return { app: toApp(await store.put('app', { id: clientId, value }, 'create')), ...issued }
+      })
+    },
+    async change(caller, clientId, change) {
+      const details = { fields: Object.keys(change).slice(0, 20).join(' ') }
+      return record(
+        caller,
+        'app.changed',
+        clientId,
+        () => rewrite(clientId, (app) => changedRecord(app, change, scopes)),
+        details,
+      )
+    },
+    async suspend(caller, clientId, reason) {
+      const suspended = { at: now(), reason: reason.slice(0, 200) }
+      return record(caller, 'app.suspended', clientId, () => rewrite(clientId, (app) => ({ ...app, suspended })), {
+        reason: suspended.reason,
+      })
+    },
+    async resume(caller, clientId) {
+      return record(caller, 'app.resumed', clientId, () =>
+        rewrite(clientId, ({ suspended: _suspended, ...app }) => app),
+      )
+    },
+    async verify(caller, clientId) {
+      return record(caller, 'app.verified', clientId, () => rewrite(clientId, (app) => ({ ...app, verified: true })))
+    },
+    async remove(caller, clientId) {
+      await record(caller, 'app.removed', clientId, async () => {
+        if (!(await store.remove('app', clientId))) missing()
+      })
+    },
+    async rotateSecret(caller, clientId, { overlapSeconds: overlap = overlapSeconds.standard } = {}) {
+      const { clientSecret, secret } = newSecret(keyPrefix, now())
+      const next = (app: AppRecord) => ({
+        ...app,
+        secrets: rotated(checkRotation(app, overlap).secrets, secret, now(), overlap),
+      })
+      const details = { overlap_seconds: overlap }
+      const app = await record(caller, 'app.secret_rotated', clientId, () => rewrite(clientId, next), details)
+      return { app, clientSecret }
+    },
+  }
+}
+
+function missing(): never {
+  throw new AppError('not_found', 'There is no such app.')
+}

@@ -1,0 +1,53 @@
+/**
+ * Apps written into the configuration: held to the same rules as all others when the server starts, kept in memory with their
+ * secrets digested. Reading files and options is left to `config/`.
+ */
+import { AppError } from '../errors.ts'
+import type { App, ClientId } from './app.ts'
+import { type ScopeRules, takeFields, type WantedFields } from './fields.ts'
+import { checkResourceServer } from './records.ts'
+import { keptSecret } from './secrets.ts'
+
+export interface ConfiguredApp extends WantedFields {
+  readonly clientId: string
+  readonly firstParty: boolean
+  readonly clientSecret?: string | undefined
+  readonly resourceServer?: string | undefined
+}
+
+/** The apps by client id. @throws invalid_configuration naming every wrong field of every app. */
+export function takeConfigured(
+  wanted: readonly ConfiguredApp[],
+  scopes: ScopeRules,
+  now: number,
+): ReadonlyMap<string, App> {
+  const apps = new Map<string, App>()
+  const problems: string[] = []
+  for (const [index, one] of wanted.entries()) {
+    if (apps.has(one.clientId)) problems.push(`apps/${index}/client_id: ${one.clientId} is there twice.`)
+    try {
+      apps.set(one.clientId, toApp(one, scopes, now))
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      for (const { pointer, detail } of error.details.fields ?? []) problems.push(`apps/${index}${pointer}: ${detail}`)
+    }
+  }
+  if (problems.length > 0) throw new AppError('invalid_configuration', problems.join('\n'))
+  return apps
+}
+
+function toApp(wanted: ConfiguredApp, scopes: ScopeRules, now: number): App {
+  const fields = takeFields(wanted, { firstParty: wanted.firstParty }, scopes)
+  if (wanted.resourceServer !== undefined) checkResourceServer(wanted.resourceServer, fields.auth)
+  return {
+    ...fields,
+    clientId: wanted.clientId as ClientId,
+    source: 'configuration',
+    firstParty: wanted.firstParty,
+    verified: wanted.firstParty,
+    ...(wanted.resourceServer ? { resourceServer: wanted.resourceServer } : {}),
+    secrets: wanted.clientSecret === undefined ? [] : [keptSecret(wanted.clientSecret, now)],
+    createdAt: now,
+    updatedAt: now,
+  }
+}

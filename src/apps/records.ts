@@ -1,0 +1,104 @@
+/**
+ * The stored form of an app: how a new one is made, which fields a change may name, when an operator's check no longer holds.
+ * Writing it, noting it and telling others is left to `apps.ts`.
+ */
+import { AppError } from '../errors.ts'
+import type { Stored } from '../storage/store.ts'
+import type { App, AppRecord, ClientId } from './app.ts'
+import { holdsSecret } from './app-types.ts'
+import { type ScopeRules, takeFields, type WantedFields } from './fields.ts'
+import { newSecret, overlapSeconds } from './secrets.ts'
+
+export interface NewApp extends WantedFields {
+  readonly firstParty?: boolean
+  /** The resource (audience) whose tokens it may introspect. */
+  readonly resourceServer?: string | undefined
+  readonly ownerId?: string | undefined
+}
+
+/** What an owner may change; type, way of proving itself and standing stay. */
+export type AppChange = Partial<Omit<WantedFields, 'type' | 'auth'>>
+
+const CHANGEABLE: ReadonlySet<string> = new Set<keyof AppChange>([
+  'name',
+  'redirectUris',
+  'postLogoutRedirectUris',
+  'scopes',
+  'optionalScopes',
+  'metadata',
+  'dpop',
+  'idTokenSignedResponseAlg',
+  'jwks',
+  'jwksUri',
+  'backchannelLogoutUri',
+  'clientUri',
+  'logoUri',
+  'policyUri',
+  'tosUri',
+])
+
+/** What a person recognises an app by, and an operator has looked at. */
+const FACE: readonly (keyof AppRecord)[] = ['name', 'redirectUris', 'clientUri', 'logoUri', 'policyUri', 'tosUri']
+
+/** The record of a new app and, when it holds one, its secret. @throws invalid_request */
+export function newRecord(
+  { now, keyPrefix, scopes }: { now: () => number; keyPrefix: string; scopes: ScopeRules },
+  wanted: NewApp,
+): { value: AppRecord; clientSecret?: string } {
+  const firstParty = wanted.firstParty ?? false
+  const fields = takeFields(wanted, { firstParty, ownerId: wanted.ownerId }, scopes)
+  if (wanted.resourceServer !== undefined) checkResourceServer(wanted.resourceServer, fields.auth)
+  const at = now()
+  const made = holdsSecret(fields.auth) ? newSecret(keyPrefix, at) : undefined
+  const value: AppRecord = {
+    ...fields,
+    firstParty,
+    verified: firstParty,
+    ...(wanted.resourceServer === undefined ? {} : { resourceServer: wanted.resourceServer }),
+    ...(wanted.ownerId === undefined ? {} : { ownerId: wanted.ownerId }),
+    secrets: made ? [made.secret] : [],
+    createdAt: at,
+    updatedAt: at,
+  }
+  return { value, ...(made ? { clientSecret: made.clientSecret } : {}) }
+}
+
+/** The record with the change applied and judged as a whole. @throws invalid_request for a wrong value or a field that cannot be changed. */
+export function changedRecord(record: AppRecord, change: AppChange, scopes: ScopeRules): AppRecord {
+  for (const field of Object.keys(change))
+    if (!CHANGEABLE.has(field)) throw refusal(field, 'This field cannot be changed.')
+  const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
+  const fields = takeFields({ ...record, ...given }, record, scopes)
+  const hasFace = FACE.every((name) => JSON.stringify(record[name]) === JSON.stringify({ ...record, ...fields }[name]))
+  return { ...record, ...fields, verified: record.verified && hasFace }
+}
+
+/** The app whose secret is to be rotated. @throws invalid_request when it holds none, or for an overlap out of range. */
+export function checkRotation(record: AppRecord, overlap: number): AppRecord {
+  if (!holdsSecret(record.auth)) throw refusal('auth', 'This app has no client secret.')
+  if (Number.isInteger(overlap) && overlap >= overlapSeconds.least && overlap <= overlapSeconds.most) return record
+  throw refusal('overlap_seconds', `Give ${overlapSeconds.least} to ${overlapSeconds.most} seconds.`)
+}
+
+/** The stored entry as an app. */
+export function toApp({ id, value }: Stored<AppRecord>): App {
+  return { ...value, clientId: id as ClientId, source: 'stored' }
+}
+
+/** Refuses a resource identifier that is none, and a resource server that cannot prove itself. @throws invalid_request */
+export function checkResourceServer(identifier: string, auth: AppRecord['auth']): void {
+  // The audience of RFC 8707 §2: an absolute URI without fragment.
+  const isUri =
+    identifier.length <= 512 &&
+    /^[\x21-\x7e]+$/.test(identifier) &&
+    URL.canParse(identifier) &&
+    !identifier.includes('#')
+  if (!isUri) throw refusal('resource_server', 'Give the resource identifier, an absolute URI without fragment.')
+  if (auth === 'none') throw refusal('resource_server', 'A resource server must be able to prove itself.')
+}
+
+function refusal(field: string, detail: string): AppError {
+  return new AppError('invalid_request', detail, {
+    details: { fields: [{ pointer: `/${field}`, code: 'invalid', detail }] },
+  })
+}
