@@ -23,6 +23,8 @@ interface AccountFields {
   readonly attributes: Attributes
   /** Rises with every sign-out everywhere, disabling and change of password: sessions and grants of an older epoch are dead. */
   readonly epoch: number
+  /** When the epoch last rose, in milliseconds since 1970: what an earlier sign-in obtained is dead. */
+  readonly signedOutAt?: number
   readonly createdAt: number
   /** When something that others may read of the account last changed. */
   readonly updatedAt: number

@@ -192,9 +192,13 @@ function apply({ store, audit, now }: Dependencies): Apply {
     })
 }
 
+/** When it changed, and when the epoch rose. */
 const stamped =
   (next: Next, now: () => number): Next =>
-  (record) => ({ ...next(record), updatedAt: now() })
+  (record) => {
+    const changed = next(record)
+    return { ...changed, updatedAt: now(), ...(changed.epoch > record.epoch ? { signedOutAt: now() } : {}) }
+  }
 
 function missing(): never {
   throw new AppError('not_found', 'There is no such account.')

@@ -3,6 +3,8 @@
  * Who may ask for them stands in `apps.ts`; cross-checks between topics stand in `schema.ts`.
  */
 import { z } from 'zod'
+import { protocolClaims } from '../protocol-claims.ts'
+
 import { milliseconds, option, seconds, webUrl, words } from './values.ts'
 
 const life = (standard: string, most: string, describe: string, least = '1s') =>
@@ -91,13 +93,6 @@ export const builtInScopes: Readonly<Record<string, Scope>> = {
 }
 
 export const scopes = z.record(scopeName, scope).transform((added) => ({ ...builtInScopes, ...added }))
-
-/** Claims the protocol itself sets; configuration that names one does not start. */
-export const protocolClaims: ReadonlySet<string> = new Set(
-  `iss sub aud exp nbf iat jti client_id scope auth_time acr amr sid act may_act cnf azp nonce authorization_details
-   at_hash c_hash s_hash rt_hash events sub_jwk sub_id typ email email_verified active token_type username
-   grant_id _claim_names _claim_sources __proto__ constructor prototype`.split(/\s+/),
-)
 
 /** Where a custom claim takes its value. */
 export type ClaimSource =

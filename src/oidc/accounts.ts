@@ -5,9 +5,11 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
 import { AppError } from '../errors.ts'
-import { type AskHook, accountClaims, customClaims } from './claims.ts'
+import { accountClaims } from '../accounts/claims.ts'
+import { type AskHook, customClaims } from './claims.ts'
 import type { Clients } from './clients.ts'
 import type { ProtocolAccount } from './policy.ts'
+import type { Resources } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
 import { workOf } from './work.ts'
 
@@ -34,11 +36,12 @@ export function createAccountFinder(accounts: AccountSource, claims: OidcSetting
       accountId: account.id,
       account,
       async claims(use) {
-        const standard = accountClaims(account) as { sub: string }
-        const app = use === 'id_token' ? await clients.app(ctx.oidc.client?.clientId ?? '') : undefined
+        const standard = { ...accountClaims(account, ['profile', 'email']), sub: account.id }
+        const app = await clients.app(ctx.oidc.client?.clientId ?? '')
         if (!app) return standard
         const request = { account, app, grantType: String(ctx.oidc.params?.['grant_type'] ?? ''), resource: '', scopes: [] }
-        return { ...(await customClaims(claims.idToken, request)), ...standard }
+        const sources = use === 'id_token' ? claims.idToken : claims.userinfo
+        return { ...(await customClaims(sources, request)), ...standard }
       },
     }
   }
@@ -70,20 +73,21 @@ interface IssuedToken {
  * The library's `extraTokenClaims`: how the person signed in (RFC 9068 §2.2.1) and the custom claims. The protocol's own claims are set by the
  * library afterwards and win.
  */
-export function createTokenClaims(claims: OidcSettings['claims'], clients: Clients, askHook: AskHook | undefined) {
+export function createTokenClaims(claims: OidcSettings['claims'], resources: Resources, clients: Clients, askHook: AskHook | undefined) {
   return async (ctx: KoaContextWithOIDC, token: IssuedToken): Promise<Record<string, unknown>> => {
     const { entities, client, params } = ctx.oidc
     const source = (entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode) as SourceOfToken | undefined
     const app = await clients.app(client?.clientId ?? '')
     const account = (ctx.oidc.account as unknown as ProtocolAccount | undefined)?.account
+    const audience = String(token.aud ?? '')
     const custom = app
       ? await customClaims(
-          claims.accessToken,
+          { ...claims.accessToken, ...resources.find(audience)?.claims },
           {
             ...(account ? { account } : {}),
             app,
             grantType: String(params?.['grant_type'] ?? ''),
-            resource: String(token.aud ?? ''),
+            resource: audience,
             scopes: token.scope?.split(' ') ?? [],
           },
           askHook && guardedHook(ctx, askHook),

@@ -11,36 +11,10 @@
  */
 import { createHmac } from 'node:crypto'
 import type { Account } from '../accounts/account.ts'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import { AppError } from '../errors.ts'
+import { protocolClaims } from '../protocol-claims.ts'
 import type { ClaimSource, ClaimsHook } from './settings.ts'
-
-/** RFC 7519 §4.1, RFC 9068 §2.2, RFC 8693 §4, RFC 7800, OpenID Connect Core §2: never configurable. */
-export const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set(
-  (
-    'iss sub aud exp nbf iat jti client_id scope auth_time acr amr sid act may_act cnf azp nonce at_hash c_hash s_hash ' +
-    'authorization_details events typ __proto__ constructor prototype'
-  ).split(' '),
-)
-
-/** OpenID Connect Core §5.4: which scope releases which claims. */
-export const CLAIMS_OF_SCOPE = {
-  openid: ['sub'],
-  profile: ['name', 'picture', 'locale', 'updated_at'],
-  email: ['email', 'email_verified'],
-} as const
-
-/** What the standard claims are for an account. */
-export function accountClaims(account: Account): Record<string, unknown> {
-  return {
-    sub: account.id,
-    name: account.name,
-    email: account.email,
-    email_verified: account.emailVerified,
-    updated_at: Math.floor(account.updatedAt / 1000),
-    ...(account.locale ? { locale: account.locale } : {}),
-  }
-}
 
 export interface ClaimRequest {
   readonly account?: Account
@@ -61,8 +35,8 @@ export async function customClaims(
 ): Promise<Record<string, unknown>> {
   const { account, app } = request
   const named = Object.entries(sources)
-  const fromAccount = pick(named, 'account', (source) => account?.attributes[source.attribute])
-  const fromApp = pick(named, 'app', (source) => app.metadata[source.field])
+  const fromAccount = pick(named, 'account', (source) => at(account?.attributes, source.path))
+  const fromApp = pick(named, 'app', (source) => at(app.metadata, source.path))
   const fromHook = withoutProtocol((await askHook?.(request)) ?? {})
   const fromConstants = pick(named, 'constant', (source) => source.value)
   return { ...fromAccount, ...fromApp, ...fromHook, ...fromConstants }
@@ -76,11 +50,20 @@ function pick<F extends ClaimSource['from']>(
   const claims = named
     .filter((entry): entry is [string, Extract<ClaimSource, { from: F }>] => entry[1].from === from)
     .map(([name, source]) => [name, value(source)] as const)
-  return Object.fromEntries(claims.filter(([name, found]) => found !== undefined && !PROTOCOL_CLAIMS.has(name)))
+  return Object.fromEntries(claims.filter(([name, found]) => found !== undefined && !protocolClaims.has(name)))
+}
+
+/** The value at a path of own members; undefined where it ends early. */
+function at(values: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined), values)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }
 
 function withoutProtocol(claims: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(claims).filter(([name]) => !PROTOCOL_CLAIMS.has(name)))
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !protocolClaims.has(name)))
 }
 
 /** The outgoing request: guarded by whoever provides it. */

@@ -3,7 +3,8 @@
  * a second everywhere. Secrets are compared by the app domain over digests; the library never holds one.
  */
 import type { AdapterPayload, ClientAuthMethod } from 'oidc-provider'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
+import { appTypes } from '../apps/app-types.ts'
 
 export const GRANT_DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -45,32 +46,26 @@ export function createClients({ apps, now }: { apps: AppSource; now: () => numbe
   }
 }
 
-/** Grant types per type of app: the one table that says which flow an app may use. */
-const GRANTS: Readonly<Record<App['type'], readonly string[]>> = {
-  web: ['authorization_code', 'refresh_token'],
-  spa: ['authorization_code', 'refresh_token'],
-  native: ['authorization_code', 'refresh_token', GRANT_DEVICE],
-  device: [GRANT_DEVICE, 'refresh_token'],
-  service: ['client_credentials'],
-}
+/** Grants that the library knows by itself; the others are registered with it where they are implemented. */
+const KNOWN_GRANTS: ReadonlySet<string> = new Set(['authorization_code', 'refresh_token', 'client_credentials', GRANT_DEVICE])
 
 function clientMetadata(app: App): AdapterPayload {
-  const redirects = app.type === 'device' || app.type === 'service' ? [] : app.redirectUris
-  const asked = redirects.length > 0
+  const { grants, redirectUris } = appTypes[app.type]
   return {
     client_id: app.clientId,
     client_name: app.name,
     application_type: app.type === 'native' ? 'native' : 'web',
-    grant_types: [...GRANTS[app.type]],
-    response_types: asked ? ['code'] : [],
-    redirect_uris: [...redirects],
+    grant_types: grants.filter((grant) => KNOWN_GRANTS.has(grant)),
+    response_types: redirectUris === 'required' ? ['code'] : [],
+    redirect_uris: [...app.redirectUris],
     post_logout_redirect_uris: [...app.postLogoutRedirectUris],
     token_endpoint_auth_method: app.auth as ClientAuthMethod,
-    id_token_signed_response_alg: app.idTokenAlg ?? 'ES256',
+    id_token_signed_response_alg: app.idTokenSignedResponseAlg,
     response_modes: ['query', 'form_post'],
     // The library demands a value for methods with a secret; ours are digests and compared in `provider.ts`.
     ...(app.auth === 'client_secret_basic' || app.auth === 'client_secret_post' ? { client_secret: 'kept-as-a-digest' } : {}),
     ...(app.jwks ? { jwks: app.jwks as never } : {}),
+    ...(app.jwksUri ? { jwks_uri: app.jwksUri } : {}),
     ...(app.dpop ? { dpop_bound_access_tokens: true } : {}),
     ...(app.backchannelLogoutUri ? { backchannel_logout_uri: app.backchannelLogoutUri, backchannel_logout_session_required: true } : {}),
   } as AdapterPayload

@@ -3,7 +3,7 @@
  */
 import type { JWK } from 'jose'
 import type { AdapterFactory, Configuration, KoaContextWithOIDC } from 'oidc-provider'
-import { CLAIMS_OF_SCOPE } from './claims.ts'
+import { claimNamesByScope } from '../accounts/claims.ts'
 import { ACR_VALUES, CLIENT_ASSERTION_ALGORITHMS, CLIENT_AUTH_METHODS, DPOP_ALGORITHMS, ID_TOKEN_ALGORITHMS } from './metadata.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
@@ -52,7 +52,7 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
       jwks: '/.well-known/jwks.json',
     },
     scopes: [...IDENTITY_SCOPES],
-    claims: { ...mapped(CLAIMS_OF_SCOPE), ...customIdTokenClaims(settings), acr: null, amr: null, auth_time: null, sid: null, iss: null },
+    claims: { ...mapped(claimNamesByScope), ...customPersonClaims(settings), acr: null, amr: null, auth_time: null, sid: null, iss: null },
     acrValues: [...ACR_VALUES],
     subjectTypes: ['public'],
     responseTypes: ['code'],
@@ -129,7 +129,7 @@ function mapped(table: Readonly<Record<string, readonly string[]>>): Record<stri
   return Object.fromEntries(Object.entries(table).map(([scope, claims]) => [scope, [...claims]]))
 }
 
-/** Custom ID token claims ride on `openid`. */
-function customIdTokenClaims({ claims }: OidcSettings): Record<string, string[]> {
-  return { openid: ['sub', ...Object.keys(claims.idToken)] }
+/** Custom claims of ID tokens and userinfo ride on `openid`. */
+function customPersonClaims({ claims }: OidcSettings): Record<string, string[]> {
+  return { openid: ['sub', ...Object.keys(claims.idToken), ...Object.keys(claims.userinfo)] }
 }

@@ -3,7 +3,7 @@
  * form fields to the library's; finds the registered resource behind any spelling; and gives requests without `scope` their default.
  */
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import type { Clients } from './clients.ts'
 import { IDENTITY_SCOPES, type Resources } from './resources.ts'
 import type { Resource } from './settings.ts'

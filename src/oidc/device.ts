@@ -3,7 +3,7 @@
  * place of the library's. The code is shown again and must be confirmed against the device, with where the request came from (§5.4).
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import type { Store } from '../storage/store.ts'
 import type { Clients } from './clients.ts'
 import type { DeviceProblem, Pages } from './pages.ts'

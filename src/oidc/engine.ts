@@ -5,7 +5,7 @@
 import { hkdfSync } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import type { Vault } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { type AccessTokens, createAccessTokens } from './access-tokens.ts'
@@ -91,7 +91,7 @@ export async function createEngine(parts: EngineParts) {
     hooks: {
       findAccount: createAccountFinder(parts.accounts, settings.claims, clients) as never,
       loadExistingGrant: createGrantLoader(policyParts) as never,
-      extraTokenClaims: createTokenClaims(settings.claims, clients, askHook) as never,
+      extraTokenClaims: createTokenClaims(settings.claims, resources, clients, askHook) as never,
       rotateRefreshToken: (ctx: KoaContextWithOIDC) => refresh.rotate(ctx),
       renderError: createErrorRenderer({ pages, clients, explain: settings.explain }),
       assertJwtClientAuthClaimsAndHeader: createAssertionCheck(now) as never,

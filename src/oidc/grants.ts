@@ -5,7 +5,7 @@
  *   granted ⊆ consented ⊆ asked ⊆ allowed to the app, and an administrator's scopes only for an administrator.
  */
 import type { Account } from '../accounts/account.ts'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import { hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
 import { digest } from '../secrets.ts'

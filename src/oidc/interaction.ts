@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { errors, type Provider } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import { AppError } from '../errors.ts'
 import { type AccountSource, stands } from './accounts.ts'
 import type { Clients } from './clients.ts'
@@ -171,3 +171,5 @@ function text<K extends string>(name: K, value: unknown): { [name in K]?: string
 function gone(message: string, cause?: unknown): AppError {
   return new AppError('gone', message, cause === undefined ? {} : { cause })
 }
+
+export type { Pages } from './pages.ts'

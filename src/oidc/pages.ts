@@ -3,7 +3,7 @@
  * the surfaces draw them. Each writes status, headers and body of `ctx`.
  */
 import type { KoaContextWithOIDC } from 'oidc-provider'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import type { ErrorCode } from '../errors.ts'
 
 export interface Pages {

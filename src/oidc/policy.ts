@@ -4,7 +4,7 @@
  */
 import { interactionPolicy, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import { randomId } from '../secrets.ts'
 import type { Clients } from './clients.ts'
 import { askedScopes, type ConsentAnswer, type Grants, grantSeconds, IDENTITY, isEmpty, type Plan, planGrant } from './grants.ts'

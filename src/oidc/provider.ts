@@ -4,7 +4,7 @@
  */
 import type { JWK } from 'jose'
 import { type Adapter, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createArtefactAdapter } from './adapter.ts'
 import { artefactId, type Model, models } from './artefacts.ts'

@@ -2,7 +2,7 @@
  * The registry of protected resources, and which scopes an app may ask of one (RFC 8707).
  * Clients spell a resource in several ways; here every spelling finds the one registered identifier, which is the audience byte for byte.
  */
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import type { OidcSettings, Resource, ScopeRule } from './settings.ts'
 
 /** Scopes about the person rather than about a resource (OpenID Connect Core §5.4, §11). */

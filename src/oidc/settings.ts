@@ -24,12 +24,17 @@ export interface Resource {
   readonly defaultScopes: readonly string[]
   readonly accessTokenSeconds: number
   readonly algorithm: SigningAlgorithm
+  /** Claims of its access tokens, over those of every access token. */
+  readonly claims: ClaimSources
 }
 
 export type ClaimSource =
   | { readonly from: 'constant'; readonly value: unknown }
-  | { readonly from: 'account'; readonly attribute: string }
-  | { readonly from: 'app'; readonly field: string }
+  /** A path into the account's attributes or the app's metadata. */
+  | { readonly from: 'account'; readonly path: readonly string[] }
+  | { readonly from: 'app'; readonly path: readonly string[] }
+
+export type ClaimSources = Readonly<Record<string, ClaimSource>>
 
 export interface ClaimsHook {
   readonly url: string
@@ -45,8 +50,9 @@ export interface OidcSettings {
   /** The first is the default resource. */
   readonly resources: readonly Resource[]
   readonly claims: {
-    readonly accessToken: Readonly<Record<string, ClaimSource>>
-    readonly idToken: Readonly<Record<string, ClaimSource>>
+    readonly accessToken: ClaimSources
+    readonly idToken: ClaimSources
+    readonly userinfo: ClaimSources
     readonly hook?: ClaimsHook
   }
   readonly lifetimes: {

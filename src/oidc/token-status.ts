@@ -4,7 +4,7 @@
  * resource server the token is meant for; everything else is `{"active": false}`.
  */
 import type { KoaContextWithOIDC } from 'oidc-provider'
-import type { App } from '../apps/apps.ts'
+import type { App } from '../apps/app.ts'
 import type { AccessTokenClaims, AccessTokens } from './access-tokens.ts'
 import type { Clients } from './clients.ts'
 import { canonical } from './resources.ts'

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { parseSettings } from '../../src/config/together.ts'
-import { protocolClaims } from '../../src/config/tokens.ts'
 import { isLoopbackHost, isNetwork, parseDuration } from '../../src/config/values.ts'
+import { protocolClaims } from '../../src/protocol-claims.ts'
 
 function settings(yaml: string) {
   const parsed = parseSettings(parse(yaml) as Record<string, unknown>)

@@ -1,0 +1,76 @@
+/**
+ * The inner half of the composition root: configuration → store → domains. The server builds on it (`app.ts`); commands open it and work on
+ * the store directly, beside a running server.
+ */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { createPasswords, type Passwords } from './accounts/password.ts'
+import { type Apps, createApps } from './apps/apps.ts'
+import type { ConfiguredApp } from './apps/configured.ts'
+import type { Config } from './config/schema.ts'
+import { type Audit, createAudit } from './observability/audit.ts'
+import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
+import { createVault, type Vault } from './secrets.ts'
+import { openStore } from './storage/open.ts'
+import type { Store } from './storage/store.ts'
+
+/** Where views, locales and the package itself are, whether run from source or from `dist`. */
+export const packageRoot = fileURLToPath(new URL('..', import.meta.url))
+
+/** The id of the development playground's app. */
+export const PLAYGROUND = 'playground'
+
+export interface Core {
+  readonly config: Config
+  readonly store: Store
+  readonly vault: Vault
+  readonly audit: Audit
+  readonly passwords: Passwords
+  readonly accounts: Accounts
+  readonly apps: Apps
+  readonly signingKeys: SigningKeys
+  readonly now: () => number
+  close(): Promise<void>
+}
+
+export interface CoreOptions {
+  readonly now?: () => number
+  /** Wraps the store before anybody uses it: measuring. */
+  readonly around?: (store: Store) => Store
+}
+
+/** Opens the configured store and the domains over it. @throws store_unavailable, invalid_configuration */
+export async function openCore(config: Config, { now = Date.now, around = (store) => store }: CoreOptions = {}): Promise<Core> {
+  const opened = await openStore({ url: config.storeUrl, assumeDurable: config.storeAssumeDurable }, { now })
+  const store = around(opened)
+  const vault = createVault(config.secrets)
+  const audit = createAudit({ store, now })
+  const passwords = createPasswords({ minimumLength: config.passwords.minLength })
+  const accounts = createAccounts({ store, audit, now, passwords })
+  const apps = createApps({ store, audit, now, keyPrefix: config.brand.keyPrefix, scopes: config.scopes, configured: configuredApps(config) })
+  const signingKeys = createSigningKeys({ store, vault, now })
+  return { config, store, vault, audit, passwords, accounts, apps, signingKeys, now, close: () => store.close() }
+}
+
+function configuredApps(config: Config): ConfiguredApp[] {
+  return config.playground ? [...config.apps, playgroundApp(config)] : [...config.apps]
+}
+
+/** A public browser app of this server, so that the first tokens need no registration. */
+function playgroundApp({ issuer, scopes }: Config): ConfiguredApp {
+  return {
+    clientId: PLAYGROUND,
+    name: 'Playground',
+    type: 'spa',
+    auth: 'none',
+    redirectUris: [`${issuer}/playground/callback`],
+    postLogoutRedirectUris: [`${issuer}/playground`],
+    scopes: [],
+    optionalScopes: Object.entries(scopes).filter(([, { access }]) => access !== 'admin').map(([name]) => name),
+    firstParty: false,
+  }
+}
+
+export const viewsDirectory = join(packageRoot, 'views')
+export const localesDirectory = join(packageRoot, 'locales')

@@ -1,0 +1,104 @@
+/**
+ * The consent page: who asks, as whom, for what, for how long, and three ways out of equal size. A second visit shows only the difference.
+ * What may be ticked off: everything the app marked optional, and everything it asked for in bulk.
+ */
+import { z } from 'zod'
+import { type Consent, page, type PageAnswer, type ScopeGroup, type ScopeRow } from '../http/views.ts'
+import { type ConsentAnswer, IDENTITY, type ScopeMap } from '../oidc/grants.ts'
+import type { OpenInteraction } from '../oidc/interaction.ts'
+import { hostOf, shownAccount, shownApp, warningsFor } from './shown.ts'
+
+/** What the consent page needs to know of a scope. */
+export type ScopeLookup = (scope: string) => { readonly access: 'read' | 'write' | 'admin'; readonly describe: string } | undefined
+
+export const ConsentForm = z.object({
+  scope: z.array(z.string().max(100)).max(100).default([]),
+  duration: z.enum(['until_revoked', '30d', '1d', 'session']).default('until_revoked'),
+  decision: z.enum(['allow', 'allow_read_only', 'deny']),
+})
+export type ConsentForm = z.infer<typeof ConsentForm>
+
+const DURATIONS = ['until_revoked', '30d', '1d', 'session'] as const
+
+export function consentPage(interaction: OpenInteraction, lookup: ScopeLookup): PageAnswer {
+  const { app, account, plan, resources, redirectUri, uid } = interaction
+  if (!account || !plan) throw new TypeError('consent is asked of somebody who has signed in')
+  const { openid: _always, ...shown } = shownLinks(app)
+  const model: Consent = {
+    app: { ...shownApp(app, redirectUri), redirectHost: hostOf(redirectUri) ?? app.clientId, warnings: warningsFor(app, redirectUri), ...shown },
+    account: shownAccount(account),
+    resource: { identifier: resources[0]?.identifier ?? '', name: resources.map((resource) => resource.name).join(', ') },
+    identity: rows(interaction, plan.asked[IDENTITY] ?? [], lookup, IDENTITY),
+    groups: groups(interaction, lookup),
+    alreadyGranted: granted(interaction, lookup),
+    durations: [...DURATIONS],
+    duration: 'until_revoked',
+    action: `/interaction/${uid}/consent`,
+    switchAction: `/interaction/${uid}/switch`,
+  }
+  return { ...page('interactions/consent', model), csrfScope: uid }
+}
+
+function shownLinks(app: OpenInteraction['app']): { openid?: never; policyUri?: string; tosUri?: string } {
+  return { ...(app.policyUri ? { policyUri: app.policyUri } : {}), ...(app.tosUri ? { tosUri: app.tosUri } : {}) }
+}
+
+function newScopes({ plan }: OpenInteraction, key: string): readonly string[] {
+  const missing = plan?.missing[key] ?? []
+  // Asked again although nothing is missing (a loopback app, `prompt=consent`): everything is shown.
+  return Object.keys(plan?.missing ?? {}).length > 0 ? missing : (plan?.asked[key] ?? [])
+}
+
+function rows(interaction: OpenInteraction, scopes: readonly string[], lookup: ScopeLookup, key: string): ScopeRow[] {
+  const shown = new Set(newScopes(interaction, key))
+  const missing = new Set(interaction.plan?.missing[key] ?? [])
+  return scopes
+    .filter((scope) => shown.has(scope))
+    .map((scope) => ({
+      name: scope,
+      sentence: lookup(scope)?.describe ?? '',
+      isNew: missing.has(scope) && Object.keys(interaction.plan?.granted ?? {}).length > 0 && hasGrants(interaction),
+      refusable: isRefusable(interaction, scope, key),
+      checked: true,
+    }))
+}
+
+function hasGrants({ plan }: OpenInteraction): boolean {
+  return Object.values(plan?.granted ?? {}).some((scopes) => scopes.length > 0)
+}
+
+/** Optional scopes, and all of them when the app asked in bulk: for no scope at all, or for all of a resource's several scopes. */
+function isRefusable({ app, plan, resources, library }: OpenInteraction, scope: string, key: string): boolean {
+  if (key === IDENTITY) return scope === 'profile' || scope === 'email' ? app.optionalScopes.includes(scope) : false
+  if (app.optionalScopes.includes(scope)) return true
+  const resource = resources.find((one) => one.identifier === key)
+  const asked = plan?.asked[key] ?? []
+  const bulk = resource !== undefined && resource.scopes.length > 1 && asked.length === resource.scopes.length
+  return bulk || !library.params['scope']
+}
+
+function groups(interaction: OpenInteraction, lookup: ScopeLookup): ScopeGroup[] {
+  const all = interaction.resources.flatMap(({ identifier }) => rows(interaction, interaction.plan?.asked[identifier] ?? [], lookup, identifier))
+  return (['read', 'write', 'admin'] as const)
+    .map((access) => ({ access, scopes: all.filter((row) => lookup(row.name)?.access === access) }))
+    .filter((group) => group.scopes.length > 0)
+}
+
+function granted({ plan }: OpenInteraction, lookup: ScopeLookup): { name: string; sentence: string }[] {
+  if (Object.keys(plan?.missing ?? {}).length === 0) return []
+  const scopes = [...new Set(Object.values(plan?.granted ?? {}).flat())]
+  return scopes.map((name) => ({ name, sentence: lookup(name)?.describe ?? '' }))
+}
+
+/** The form as an answer: locked scopes are always in, refusable ones when ticked, and read only keeps what reads. */
+export function answerOf(interaction: OpenInteraction, form: ConsentForm, lookup: ScopeLookup): ConsentAnswer {
+  const ticked = new Set(form.scope)
+  const keep = (scope: string, key: string): boolean => {
+    if (form.decision === 'allow_read_only' && key !== IDENTITY && lookup(scope)?.access !== 'read') return false
+    return !isRefusable(interaction, scope, key) || ticked.has(scope)
+  }
+  const scopes: ScopeMap = Object.fromEntries(
+    Object.entries(interaction.plan?.asked ?? {}).map(([key, asked]) => [key, asked.filter((scope) => keep(scope, key))]),
+  )
+  return { scopes, duration: form.duration }
+}

@@ -1,0 +1,37 @@
+/**
+ * What a page shows of an app, an account and scopes. Names an app gave itself never stand alone: the host goes with them, and how much an
+ * operator knows of the app. Pages themselves belong to `sign-in.ts`, `consent.ts` and `protocol-pages.ts`.
+ */
+import type { Account } from '../accounts/account.ts'
+import type { App } from '../apps/app.ts'
+import type { AskingApp, ConsentWarning, ShownAccount, Standing } from '../http/views.ts'
+
+export function shownAccount({ email, name }: Account): ShownAccount {
+  return name ? { email, name } : { email }
+}
+
+export function shownApp(app: App, redirectUri?: string): AskingApp {
+  return { name: app.name, host: hostOf(app.clientUri && app.verified ? app.clientUri : redirectUri) ?? app.clientId, standing: standingOf(app) }
+}
+
+function standingOf(app: App): Standing {
+  if (app.firstParty) return 'first_party'
+  return app.verified ? 'verified' : 'unverified'
+}
+
+/** Host of a redirect target; for a private scheme the scheme with its colon. */
+export function hostOf(uri: string | undefined): string | undefined {
+  const url = uri === undefined ? null : URL.parse(uri)
+  if (!url) return undefined
+  return url.protocol === 'https:' || url.protocol === 'http:' ? url.host : url.protocol
+}
+
+/** What a person should think about before allowing. */
+export function warningsFor(app: App, redirectUri: string | undefined): ConsentWarning[] {
+  const url = redirectUri === undefined ? null : URL.parse(redirectUri)
+  const warnings: ConsentWarning[] = []
+  if (url?.protocol === 'http:') warnings.push('loopback')
+  else if (url && url.protocol !== 'https:') warnings.push('private_scheme')
+  if (standingOf(app) === 'unverified') warnings.push('unverified')
+  return warnings
+}
