@@ -1,5 +1,6 @@
 /**
- * `npm start` and `npm run dev`: the server through the launcher.
+ * `npm start` and `npm run dev`: the server through the launcher, with the words npm gives.
+ * Which Node runs it and when it is built first is decided in `launch.mjs`.
  */
 import { launch } from './launch.mjs'
 

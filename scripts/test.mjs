@@ -101,11 +101,10 @@ function report(name, began, counts, ok) {
   )
 }
 
-/** What went wrong: the summary of failures where there is one, else all there is. */
+/** What went wrong: everything but the lines of tests that passed. */
 function show(output) {
-  const text = readFileSync(output, 'utf8')
-  const failures = text.lastIndexOf('failing tests:')
-  console.log(failures < 0 ? text : text.slice(failures))
+  const lines = readFileSync(output, 'utf8').split('\n')
+  console.log(lines.filter((line) => !/^\s*(✔|ℹ|▶)/.test(line)).join('\n'))
 }
 
 async function runCheck({ name, command }) {
