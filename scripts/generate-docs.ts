@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { listOptions, type Option } from '../src/config/reference.ts'
 import { builtInScopes } from '../src/config/tokens.ts'
 import { errorCodes } from '../src/errors.ts'
-import { protocolClaims, protocolClaims } from '../src/protocol-claims.ts'
+import { protocolClaims } from '../src/protocol-claims.ts'
 
 /** Every generated document by its path in the project. */
 export const documents: Readonly<Record<string, () => string>> = {

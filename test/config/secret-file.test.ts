@@ -31,9 +31,9 @@ test('processes that start at once on an empty directory all get the same secret
       const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
-      let text = ''
-      child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
-      child.on('close', () => resolve(text))
+      const text: Buffer[] = []
+      child.stdout.on('data', (chunk: Buffer) => text.push(chunk))
+      child.on('close', () => resolve(String(Buffer.concat(text))))
     })
   const secrets = await Promise.all(Array.from({ length: 6 }, run))
   assert.equal(new Set(secrets).size, 1)
