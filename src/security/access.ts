@@ -61,7 +61,7 @@ export function loopbackOrToken(token: string | undefined): AccessRule<Caller> {
     async admit(ctx) {
       const given = /^Bearer ([\w.~+/=-]{1,512})$/i.exec(ctx.req.headers.authorization ?? '')?.[1]
       if (token && given && equalSecrets(given, token)) return anonymous(ctx)
-      if (given === undefined && isLocal(ctx)) return anonymous(ctx)
+      if (isLocal(ctx)) return anonymous(ctx)
       throw new AppError('unauthenticated', 'This address answers the machine itself or the bearer of its token.', {
         details: { headers: { 'WWW-Authenticate': 'Bearer realm="operators"' } },
       })
