@@ -78,8 +78,10 @@ export function withoutComments(text: string): string {
  * that opens a brace at the end of a line ends with the next line that closes one at the same depth.
  */
 export function functionLengths(lines: readonly string[]): { line: number; own: number }[] {
-  const opens = /(^\s*(export )?(async )?function\b.*|=>|^\s*(async |static |get |set )*[#\w]+\(.*\)(: .+)?)\s\{$/
-  const statements = /^\s*(if|for|while|switch|catch|else|do|with|return|\})\b/
+  // A declaration, an arrow, a method, or the last line of a signature that takes several.
+  const opens =
+    /(^\s*(export )?(async )?function\b.*|=>|^\s*(async |static |get |set )*[#\w]+(<.*>)?\(.*\)(: .+)?|^\s*(\}: .+)?\)(: .+)?)\s\{$/
+  const statements = /^\s*(\} )?(if|for|while|switch|catch|else|do|with|return|finally)\b/
   const spans = lines.flatMap((text, at) => {
     if (!opens.test(text) || statements.test(text)) return []
     const depth = /^\s*/.exec(text)?.[0] ?? ''
