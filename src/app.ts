@@ -1,0 +1,195 @@
+/**
+ * The composition root, read top to bottom: core (store, domains) → observability → security → protocol → surfaces → HTTP server.
+ * Everything that runs in the background is started and stopped here.
+ */
+import { randomBytes } from 'node:crypto'
+import { createAuthenticate } from './accounts/authenticate.ts'
+import { createSetupLinks } from './accounts/setup-link.ts'
+import { createOperations } from './api/operations.ts'
+import { createWellKnown } from './api/well-known.ts'
+import type { Config } from './config/schema.ts'
+import { type CoreOptions, localesDirectory, openCore, viewsDirectory } from './core.ts'
+import { AppError } from './errors.ts'
+import { shippedLocales } from './http/locale.ts'
+import { createRenderer } from './http/page.ts'
+import { createHttpServer, type HttpContext, type HttpServer } from './http/server.ts'
+import { createFlow } from './interactions/flow.ts'
+import { createProtocolPages } from './interactions/protocol-pages.ts'
+import { createSetup } from './interactions/setup.ts'
+import { createStart } from './interactions/start.ts'
+import { createLog } from './observability/log.ts'
+import { createMetrics } from './observability/metrics.ts'
+import { measureStore } from './observability/store-metrics.ts'
+import { clientLimit, createDoors } from './protocol-doors.ts'
+import { startProtocol } from './protocol.ts'
+import { randomToken } from './secrets.ts'
+import { anyForm, anyone, formFor, loopbackOrToken } from './security/access.ts'
+import { createCsrf } from './security/csrf.ts'
+import { createSecurityHeaders } from './security/headers.ts'
+import { createNetwork, limitKeys } from './security/network.ts'
+import { createOutbound } from './security/outbound.ts'
+import { createRateLimiter } from './security/rate-limit.ts'
+import { createResolve } from './security/resolve.ts'
+
+export interface RunningServer {
+  readonly url: string
+  readonly port: number
+  readonly announcements: readonly string[]
+  close(): Promise<void>
+}
+
+export interface StartOptions extends Pick<CoreOptions, 'now'> {
+  /** Whether this process prints one-time links; false in further workers. */
+  readonly announce?: boolean
+  readonly writeLog?: (line: string) => void
+}
+
+const elapsed = () => performance.now()
+
+/** Opens everything and listens. @throws store_unavailable, invalid_configuration; nothing is left open then. */
+export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
+  const now = options.now ?? Date.now
+  const log = createLog({ level: config.logLevel === 'trace' ? 'debug' : config.logLevel, now, write: options.writeLog ?? ((line) => process.stderr.write(line)) })
+  const metrics = createMetrics({ withProcess: true })
+  const core = await openCore(config, { now, around: (store) => measureStore(store, { metrics, elapsed }) })
+  try {
+    await refuseUnsafeStore(config, core.store)
+    return await listen(config, { core, log, metrics, now, announce: options.announce ?? true })
+  } catch (error) {
+    await core.close()
+    throw error
+  }
+}
+
+/** In production a store that evicts or keeps nothing on disk is refused. */
+async function refuseUnsafeStore(config: Config, store: Awaited<ReturnType<typeof openCore>>['store']): Promise<void> {
+  const { engine, problems } = await store.inspect()
+  if (config.mode !== 'production' || problems.length === 0) return
+  throw new AppError('invalid_configuration', `${engine} cannot be used in production:\n${problems.map((problem) => `- ${problem}`).join('\n')}`)
+}
+
+interface Root {
+  readonly core: Awaited<ReturnType<typeof openCore>>
+  readonly log: ReturnType<typeof createLog>
+  readonly metrics: ReturnType<typeof createMetrics>
+  readonly now: () => number
+  readonly announce: boolean
+}
+
+async function listen(config: Config, { core, log, metrics, now, announce }: Root): Promise<RunningServer> {
+  const { store, vault, accounts, apps, audit, passwords } = core
+  const { issuer, rateLimits } = config
+  const isDevelopment = config.mode === 'development'
+
+  // Security
+  const network = createNetwork({ trustedProxies: config.trustedProxies })
+  const csrf = createCsrf({ vault, randomToken })
+  const limiter = createRateLimiter({
+    store,
+    now,
+    addressKeys: limitKeys,
+    onRefused: (policy) => metrics.rateLimited(policy),
+    policies: {
+      sign_in_address: rateLimits.signInAddress,
+      token_client: rateLimits.tokenClient,
+      authorize_address: rateLimits.authorizeAddress,
+      client_secret: { limit: 20, windowSeconds: 60 },
+      device_address: { limit: 10, windowSeconds: 60 },
+    },
+  })
+  const outbound = createOutbound({
+    resolve: createResolve(),
+    allowNetworks: config.outbound.allowNetworks,
+    allowLoopbackHttp: isDevelopment,
+    elapsed,
+    ...(config.outbound.ca === undefined ? {} : { ca: config.outbound.ca }),
+  })
+  const authenticate = createAuthenticate({ store, audit, vault, passwords, limit: rateLimits.signInAccount })
+
+  // Pages
+  const { brand } = config
+  const renderer = createRenderer({ viewsDirectory, localesDirectory, brand: brand as never, issuer, isDevelopment })
+  const contexts = new WeakMap<object, HttpContext>()
+  const contextOf = (request: object): HttpContext => {
+    const ctx = contexts.get(request)
+    if (!ctx) throw new TypeError('a request of the protocol came in without its context')
+    return ctx
+  }
+  const recallPath = (ctx: HttpContext) => engine.restart.recall(ctx.req.headers.cookie)
+  const recall = async (ctx: HttpContext) => {
+    const back = recallPath(ctx)
+    const app = back && (await engine.clients.app(back.clientId))
+    return back && app ? { path: back.path, appName: app.name } : undefined
+  }
+
+  // Protocol
+  const engine = await startProtocol({
+    core,
+    log,
+    metrics,
+    outbound,
+    uiLocales: shippedLocales,
+    contextOf,
+    pages: createProtocolPages({ renderer, contextOf, recall: recallPath }),
+    limitClient: clientLimit(limiter),
+    limitSecrets: (clientId, ip) => limiter.enforce('client_secret', `${clientId} ${ip}`),
+    tellReuse: async () => {},
+  })
+  apps.onChange((clientId) => engine.clients.forget(clientId))
+
+  // Surfaces
+  const links = createSetupLinks({ store, accounts, now })
+  const form = anyForm(csrf)
+  let server: HttpServer | undefined
+  const routes = [
+    ...createStart({ anyone, form, renderer, playground: config.playground, mailbox: config.mailbox, hasAdministrator: () => accounts.hasAdministrator() }),
+    ...createFlow({
+      interactions: engine.interactions,
+      authenticate,
+      scope: (name) => engine.resources.rule(name),
+      now,
+      limitAddress: (ip) => limiter.enforceAddress('sign_in_address', ip),
+      countSignIn: (result) => metrics.signIn(result),
+      form: formFor(csrf, 'uid'),
+      recall,
+    }),
+    ...createSetup({ links, minimumPasswordLength: passwords.minimumLength, anyone, form, ...(config.playground ? { signInUrl: '/playground' } : {}) }),
+    ...createWellKnown({ issuer, published: engine.published, resource: engine.resources.standard, startedAt: now(), anyone }),
+    ...createOperations({ store, metrics, anyone, operator: loopbackOrToken(config.metricsToken), isDraining: () => server?.isDraining() ?? false }),
+  ]
+
+  // HTTP
+  metrics.watchQueue('password hashes', () => passwords.waiting())
+  metrics.watchQueue('sign-out notices', () => engine.noticesWaiting())
+  server = createHttpServer({
+    routes,
+    engine: createDoors({ handle: engine.handle, limiter, remember: (ctx) => void contexts.set(ctx.req, ctx) }),
+    renderer,
+    csrf,
+    log,
+    metrics,
+    network,
+    headers: createSecurityHeaders({ issuer }),
+    issuer,
+    elapsed,
+    randomBytes,
+    requestLog: config.logLevel === 'debug' ? 'all' : 'failures',
+    showReasons: config.debug,
+  })
+  const { port } = await server.listen({ host: config.host, port: config.port })
+  const link = announce ? await links.renew() : undefined
+  return {
+    url: issuer,
+    port,
+    announcements: [
+      ...(config.mailbox ? [`Mail goes to ${issuer}/dev/mailbox`] : []),
+      ...(config.playground ? [`Try it at ${issuer}/playground`] : []),
+      ...(link ? [`Create the first administrator: ${issuer}${link.path} (once, within 24 hours)`] : []),
+    ],
+    async close() {
+      await server?.close()
+      await engine.close()
+      await core.close()
+    },
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The middle of the composition root: the protocol engine over the core, and what it needs of HTTP. Configuration becomes the engine's settings
+ * here, its events become audit entries, metrics, log lines and mails.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Core } from './core.ts'
+import type { HttpContext } from './http/server.ts'
+import type { Caller } from './observability/audit.ts'
+import type { Log } from './observability/log.ts'
+import type { Metrics } from './observability/metrics.ts'
+import { createEngine, type Engine, type EngineParts } from './oidc/engine.ts'
+import { createEvents } from './oidc/events.ts'
+import type { OidcSettings, Resource } from './oidc/settings.ts'
+import type { Outbound } from './security/outbound.ts'
+
+export interface ProtocolParts {
+  readonly core: Core
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly outbound: Outbound
+  readonly uiLocales: readonly string[]
+  readonly pages: EngineParts['pages']
+  readonly contextOf: (request: object) => HttpContext
+  readonly limitClient: EngineParts['admitClient']
+  readonly limitSecrets: (clientId: string, ip: string) => Promise<unknown>
+  readonly tellReuse: (accountId: string, clientId: string, caller: Caller) => Promise<void>
+}
+
+export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
+  const { core, log, metrics, outbound, contextOf } = parts
+  const factsOf = (request: object) => {
+    const { state, req } = contextOf(request)
+    return { ip: state.ip, userAgent: (req.headers['user-agent'] ?? '').slice(0, 256), requestId: state.requestId }
+  }
+  return createEngine({
+    settings: oidcSettings(core.config),
+    store: core.store,
+    vault: core.vault,
+    now: core.now,
+    accounts: core.accounts,
+    apps: core.apps,
+    signingKeys: core.signingKeys,
+    pages: parts.pages,
+    uiLocales: parts.uiLocales,
+    factsOf,
+    admitClient: parts.limitClient,
+    async verifySecret(app, secret, ctx) {
+      if (core.apps.verifySecret(app, secret)) return true
+      // Only failures count: guesses at one app from one address (threats.md CA1).
+      if (ctx) await parts.limitSecrets(app.clientId, factsOf(ctx.req).ip)
+      return false
+    },
+    fetch: (url, init) => outbound.fetch(url, init as never),
+    hookFetch: (url, init) => outbound.fetch(url, init),
+    pause: (milliseconds) => pause(milliseconds, undefined, { ref: false }),
+    events: createEvents({
+      audit: core.audit,
+      callerOf: (ctx, accountId) => ({ kind: accountId ? 'account' : 'app', ...idOf(accountId ?? ctx.oidc.client?.clientId), ...factsOf(ctx.req) }),
+      tokenIssued: (grantType) => metrics.tokenIssued(grantType),
+      tellReuse: parts.tellReuse,
+      unexpected: (error) => log.error({ error }, 'the protocol engine failed unexpectedly'),
+      warn: (message, error) => log.warn({ error }, message),
+    }),
+  })
+}
+
+const idOf = (id: string | undefined) => (id === undefined ? {} : { id })
+
+function oidcSettings(config: Core['config']): OidcSettings {
+  const { issuer, lifetimes, claims, scopes } = config
+  const rules = Object.entries(scopes).map(([name, rule]) => ({ name, ...rule }))
+  const standard: Resource = {
+    identifier: `${issuer}/api/v1`,
+    name: config.brand.name,
+    scopes: rules.map((rule) => rule.name),
+    defaultScopes: ['api:read'],
+    accessTokenSeconds: lifetimes.accessTokenSeconds,
+    algorithm: 'ES256',
+    claims: {},
+  }
+  const further = config.resources.map(({ accessTokenAlg, accessTokenSeconds, ...resource }) => ({
+    ...resource,
+    accessTokenSeconds: accessTokenSeconds ?? lifetimes.accessTokenSeconds,
+    algorithm: accessTokenAlg,
+  }))
+  const { hook } = claims
+  return {
+    issuer,
+    scopes: rules,
+    resources: [standard, ...further],
+    claims: {
+      accessToken: claims.accessToken,
+      idToken: claims.idToken,
+      userinfo: claims.userinfo,
+      ...(hook ? { hook: { ...hook, secret: hook.secret ?? config.secrets[0] ?? '' } } : {}),
+    },
+    lifetimes: {
+      idToken: lifetimes.idTokenSeconds,
+      code: lifetimes.codeSeconds,
+      deviceCode: lifetimes.deviceCodeSeconds,
+      pushedRequest: lifetimes.pushedRequestSeconds,
+      refreshIdle: lifetimes.refreshIdleSeconds,
+      refreshAbsolute: lifetimes.refreshAbsoluteSeconds,
+      refreshRetryWindow: lifetimes.refreshRetryWindowSeconds,
+      sessionIdle: lifetimes.sessionIdleSeconds,
+      sessionAbsolute: lifetimes.sessionAbsoluteSeconds,
+      interaction: lifetimes.interactionSeconds,
+    },
+    explain: config.debug,
+  }
+}
