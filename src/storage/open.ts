@@ -2,6 +2,7 @@
  * Opens the store that a URL names. The only place that knows which engine belongs to which URL.
  */
 import { AppError } from '../errors.ts'
+import { openRedisStore } from './redis.ts'
 import { openSqliteStore } from './sqlite.ts'
 import type { Store } from './store.ts'
 
@@ -17,14 +18,20 @@ export interface StoreSettings {
  * @throws AppError `invalid_configuration` for a URL that names no engine; `store_unavailable` when the engine does not answer.
  */
 export async function openStore(settings: StoreSettings, { now }: { now: () => number }): Promise<Store> {
-  if (settings.url.startsWith('sqlite:')) {
-    const path = settings.url.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')
-    if (path === '' || path.startsWith('//'))
-      throw new AppError('invalid_configuration', 'A store URL for SQLite reads sqlite:<path>.')
-    return openSqliteStore(path, { now })
-  }
+  const { url, assumeDurable = false } = settings
+  if (/^rediss?[+:]/.test(url)) return openRedisStore(url, { now, assumeDurable })
+  if (url.startsWith('sqlite:')) return openSqliteStore(sqlitePath(url), { now })
   throw new AppError(
     'invalid_configuration',
     'The store URL must begin with sqlite:, redis://, rediss://, redis+sentinel:// or redis+cluster://.',
   )
+}
+
+/** `sqlite:data/licet.db` is relative to the working directory; `sqlite:/…` and `sqlite:///…` are absolute. */
+function sqlitePath(url: string): string {
+  const path = url.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')
+  if (path === '' || path.startsWith('//') || path.includes('?')) {
+    throw new AppError('invalid_configuration', 'A store URL for SQLite reads sqlite:<path>.')
+  }
+  return path
 }

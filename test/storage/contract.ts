@@ -26,8 +26,12 @@ export interface Bench {
 }
 
 /** Runs every promise against the engine that `start` brings up; `skip` names what is missing on this machine. */
-export function keepsTheStoreContract(engine: string, start: () => Promise<Backend>, skip?: string): void {
-  describe(`the store on ${engine}`, { skip: skip ?? false }, () => {
+export function keepsTheStoreContract(
+  engine: string,
+  start: () => Promise<Backend>,
+  skip: string | false = false,
+): void {
+  describe(`the store on ${engine}`, { skip }, () => {
     const bench = {} as { -readonly [name in keyof Bench]: Bench[name] }
     let backend: Backend | undefined
     let time = Date.now()
