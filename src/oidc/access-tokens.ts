@@ -6,6 +6,7 @@ import { createLocalJWKSet, errors as joseErrors, type JWK, type JWTPayload, jwt
 import { randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import type { Clients } from './clients.ts'
+import { publicKeys } from './signing-keys.ts'
 import type { Artefact } from './work.ts'
 
 export interface AccessTokenClaims extends JWTPayload {
@@ -57,7 +58,7 @@ interface Parts {
 }
 
 export function createAccessTokens({ issuer, jwks, store, clients, accountStands, now }: Parts): AccessTokens {
-  const keys = createLocalJWKSet({ keys: [...jwks] })
+  const keys = createLocalJWKSet({ keys: publicKeys(jwks) })
 
   const verify = async (token: string): Promise<CheckedToken> => {
     try {

@@ -3,6 +3,7 @@
  */
 import type { JWK } from 'jose'
 import type { AdapterFactory, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { newTokenId } from './access-tokens.ts'
 import { claimNamesByScope } from '../accounts/claims.ts'
 import { ACR_VALUES, CLIENT_ASSERTION_ALGORITHMS, CLIENT_AUTH_METHODS, DPOP_ALGORITHMS, ID_TOKEN_ALGORITHMS } from './metadata.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
@@ -70,6 +71,8 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
     acceptQueryParamAccessTokens: false,
     conformIdTokenClaims: false,
     clockTolerance: 15,
+    // The first half of a `jti` finds the grant again, so that a token that is not stored can still be revoked with it.
+    formats: { customizers: { jwt: (_ctx: unknown, token: { grantId?: string }, made: { payload: { jti?: string } }) => void (made.payload.jti = newTokenId(token.grantId)) } },
     // Refresh tokens follow the grant type, not `offline_access`, and outlive the browser session; a bound grant is ended with it.
     issueRefreshToken: (_ctx: unknown, client: { grantTypeAllowed(type: string): boolean }) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: () => false,

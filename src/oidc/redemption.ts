@@ -23,6 +23,7 @@ export function createSettlement({ store, refresh, now, onReplay }: RedemptionPa
     const work = workOf(ctx)
     if (work.replay !== undefined) return answer(ctx, JSON.parse(work.replay))
     const { redemption } = work
+    if (ctx.status === 200) sayWhenRefreshEnds(ctx)
     if (!redemption || ctx.status !== 200) return
     if (redemption.kind === 'refresh_token') return refresh.settle(ctx, redemption)
     const consumed = await store.update<Artefact>(
@@ -35,4 +36,11 @@ export function createSettlement({ store, refresh, now, onReplay }: RedemptionPa
     await onReplay(ctx, redemption)
     refuse(ctx)
   }
+}
+
+/** `refresh_token_expires_in`: seconds until an unused refresh token ends. */
+function sayWhenRefreshEnds(ctx: KoaContextWithOIDC): void {
+  const body = ctx.body as Record<string, unknown> | undefined
+  const token = ctx.oidc.entities.RefreshToken
+  if (body?.['refresh_token'] && token) ctx.body = { ...body, refresh_token_expires_in: token.remainingTTL }
 }
