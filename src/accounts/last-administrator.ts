@@ -1,11 +1,9 @@
 /**
- * Keeps one administrator: whatever takes the role or the account away from one goes through `leave`, also under parallel attempts
- * of several processes (threats.md RC8). What exactly is taken away is the caller's to say.
- *
- * The store changes one entry at a time, so leaving takes three steps. First the account marks itself as leaving; then it looks for
- * another active administrator who is not leaving; only then it goes, if its own mark still stands. Of two who leave at once the
- * later mark sees the earlier one, so at least one stays; both may be refused and can try again. A mark left by a crash counts
- * for nothing after a minute, and a step that took more than half of that is not finished.
+ * Keeps one administrator: whatever takes the role or the account from one goes through here, also in parallel (threats.md RC8).
+ * The store changes one entry at a time, so leaving takes three steps: the account marks itself as leaving; it looks for another
+ * active administrator who is not leaving; then it goes, if its own mark still stands. Of two who leave at once the later mark sees
+ * the earlier one, so at least one stays; both may be refused and can try again. A mark left by a crash counts for nothing after a
+ * minute, and a step that took more than half of that is not finished. What is taken away is the caller's to say.
  */
 import { AppError } from '../errors.ts'
 import { randomId } from '../secrets.ts'

@@ -1,5 +1,6 @@
 /**
- * Lines: what concerns one and the same thing happens one after the other, other things meanwhile. Per process only.
+ * Lines: what concerns one and the same thing happens one after the other, other things meanwhile.
+ * Per process only; what several processes must not do at once is decided in the store.
  */
 import { AppError } from '../errors.ts'
 

@@ -1,5 +1,6 @@
 /**
- * Which key sets an app may register for `private_key_jwt`: public, asymmetric, long enough, few. Signatures are checked in `oidc/`.
+ * Which key sets an app may register for `private_key_jwt`: public, asymmetric, long enough, few.
+ * Signatures are checked in `oidc/`.
  */
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import type { JwkSet } from './app.ts'
