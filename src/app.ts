@@ -8,7 +8,7 @@ import { createSetupLinks } from './accounts/setup-link.ts'
 import { createOperations } from './api/operations.ts'
 import { createWellKnown } from './api/well-known.ts'
 import type { Config } from './config/schema.ts'
-import { type CoreOptions, localesDirectory, openCore, viewsDirectory } from './core.ts'
+import { type CoreOptions, localesDirectory, openCore, PLAYGROUND, viewsDirectory } from './core.ts'
 import { AppError } from './errors.ts'
 import { shippedLocales } from './http/locale.ts'
 import { createRenderer } from './http/page.ts'
@@ -17,11 +17,17 @@ import { createFlow } from './interactions/flow.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
 import { createSetup } from './interactions/setup.ts'
 import { createStart } from './interactions/start.ts'
+import { createMessages } from './mail/messages.ts'
+import { createOutbox } from './mail/outbox.ts'
+import { createSmtpTransport } from './mail/smtp.ts'
 import { createLog } from './observability/log.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { measureStore } from './observability/store-metrics.ts'
-import { clientLimit, createDoors } from './protocol-doors.ts'
+import type { Engine } from './oidc/engine.ts'
+import { createMailbox } from './playground/mailbox.ts'
+import { createPlayground } from './playground/playground.ts'
 import { startProtocol } from './protocol.ts'
+import { clientLimit, createDoors } from './protocol-doors.ts'
 import { randomToken } from './secrets.ts'
 import { anyForm, anyone, formFor, loopbackOrToken } from './security/access.ts'
 import { createCsrf } from './security/csrf.ts'
@@ -49,7 +55,11 @@ const elapsed = () => performance.now()
 /** Opens everything and listens. @throws store_unavailable, invalid_configuration; nothing is left open then. */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
   const now = options.now ?? Date.now
-  const log = createLog({ level: config.logLevel === 'trace' ? 'debug' : config.logLevel, now, write: options.writeLog ?? ((line) => process.stderr.write(line)) })
+  const log = createLog({
+    level: config.logLevel === 'trace' ? 'debug' : config.logLevel,
+    now,
+    write: options.writeLog ?? ((line) => process.stderr.write(line)),
+  })
   const metrics = createMetrics({ withProcess: true })
   const core = await openCore(config, { now, around: (store) => measureStore(store, { metrics, elapsed }) })
   try {
@@ -65,7 +75,10 @@ export async function startServer(config: Config, options: StartOptions = {}): P
 async function refuseUnsafeStore(config: Config, store: Awaited<ReturnType<typeof openCore>>['store']): Promise<void> {
   const { engine, problems } = await store.inspect()
   if (config.mode !== 'production' || problems.length === 0) return
-  throw new AppError('invalid_configuration', `${engine} cannot be used in production:\n${problems.map((problem) => `- ${problem}`).join('\n')}`)
+  throw new AppError(
+    'invalid_configuration',
+    `${engine} cannot be used in production:\n${problems.map((problem) => `- ${problem}`).join('\n')}`,
+  )
 }
 
 interface Root {
@@ -122,6 +135,13 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     return back && app ? { path: back.path, appName: app.name } : undefined
   }
 
+  // Mail
+  const transport = config.smtpUrl
+    ? createSmtpTransport({ url: config.smtpUrl, from: config.mailFrom, fromName: brand.name })
+    : undefined
+  const outbox = createOutbox({ store: store as never, vault, now, transport })
+  const messages = createMessages({ outbox, renderMail: renderer.renderMail as never, now })
+
   // Protocol
   const engine = await startProtocol({
     core,
@@ -133,7 +153,16 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     pages: createProtocolPages({ renderer, contextOf, recall: recallPath }),
     limitClient: clientLimit(limiter),
     limitSecrets: (clientId, ip) => limiter.enforce('client_secret', `${clientId} ${ip}`),
-    tellReuse: async () => {},
+    async tellReuse(accountId, clientId, { ip, userAgent }) {
+      const [account, app] = await Promise.all([accounts.find(accountId), apps.find(clientId)])
+      if (account && app)
+        await messages.refreshReuse(account, {
+          appName: app.name,
+          at: now(),
+          ...(ip ? { ip } : {}),
+          ...(userAgent ? { userAgent } : {}),
+        })
+    },
   })
   apps.onChange((clientId) => engine.clients.forget(clientId))
 
@@ -142,7 +171,14 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const form = anyForm(csrf)
   let server: HttpServer | undefined
   const routes = [
-    ...createStart({ anyone, form, renderer, playground: config.playground, mailbox: config.mailbox, hasAdministrator: () => accounts.hasAdministrator() }),
+    ...createStart({
+      anyone,
+      form,
+      renderer,
+      playground: config.playground,
+      mailbox: config.mailbox,
+      hasAdministrator: () => accounts.hasAdministrator(),
+    }),
     ...createFlow({
       interactions: engine.interactions,
       authenticate,
@@ -153,9 +189,31 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       form: formFor(csrf, 'uid'),
       recall,
     }),
-    ...createSetup({ links, minimumPasswordLength: passwords.minimumLength, anyone, form, ...(config.playground ? { signInUrl: '/playground' } : {}) }),
-    ...createWellKnown({ issuer, published: engine.published, resource: engine.resources.standard, startedAt: now(), anyone }),
-    ...createOperations({ store, metrics, anyone, operator: loopbackOrToken(config.metricsToken), isDraining: () => server?.isDraining() ?? false }),
+    ...createSetup({
+      links,
+      minimumPasswordLength: passwords.minimumLength,
+      anyone,
+      form,
+      ...(config.playground ? { signInUrl: '/playground' } : {}),
+    }),
+    ...createWellKnown({
+      issuer,
+      published: engine.published,
+      resource: engine.resources.standard,
+      startedAt: now(),
+      anyone,
+    }),
+    ...createOperations({
+      store,
+      metrics,
+      anyone,
+      operator: loopbackOrToken(config.metricsToken),
+      isDraining: () => server?.isDraining() ?? false,
+    }),
+    ...(config.playground
+      ? createPlayground({ issuer, clientId: PLAYGROUND, ...playgroundOffer(config, engine), anyone, form })
+      : []),
+    ...(config.mailbox ? createMailbox({ list: outbox.listMailbox, anyone }) : []),
   ]
 
   // HTTP
@@ -176,6 +234,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     requestLog: config.logLevel === 'debug' ? 'all' : 'failures',
     showReasons: config.debug,
   })
+  outbox.start()
   const { port } = await server.listen({ host: config.host, port: config.port })
   const link = announce ? await links.renew() : undefined
   return {
@@ -189,7 +248,20 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     async close() {
       await server?.close()
       await engine.close()
+      await outbox.stop()
       await core.close()
+    },
+  }
+}
+
+/** What the playground may show and ask. */
+function playgroundOffer(config: Config, engine: Engine) {
+  return {
+    scopes: Object.entries(config.scopes).map(([name, { describe, access }]) => ({ name, describe, access })),
+    resources: engine.resources.all,
+    async inspect(token: string, clientId: string) {
+      const checked = await engine.tokens().check(token)
+      return checked.ok && checked.claims.client_id === clientId ? { ...checked.claims } : undefined
     },
   }
 }

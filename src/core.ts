@@ -41,14 +41,24 @@ export interface CoreOptions {
 }
 
 /** Opens the configured store and the domains over it. @throws store_unavailable, invalid_configuration */
-export async function openCore(config: Config, { now = Date.now, around = (store) => store }: CoreOptions = {}): Promise<Core> {
+export async function openCore(
+  config: Config,
+  { now = Date.now, around = (store) => store }: CoreOptions = {},
+): Promise<Core> {
   const opened = await openStore({ url: config.storeUrl, assumeDurable: config.storeAssumeDurable }, { now })
   const store = around(opened)
   const vault = createVault(config.secrets)
   const audit = createAudit({ store, now })
   const passwords = createPasswords({ minimumLength: config.passwords.minLength })
   const accounts = createAccounts({ store, audit, now, passwords })
-  const apps = createApps({ store, audit, now, keyPrefix: config.brand.keyPrefix, scopes: config.scopes, configured: configuredApps(config) })
+  const apps = createApps({
+    store,
+    audit,
+    now,
+    keyPrefix: config.brand.keyPrefix,
+    scopes: config.scopes,
+    configured: configuredApps(config),
+  })
   const signingKeys = createSigningKeys({ store, vault, now })
   return { config, store, vault, audit, passwords, accounts, apps, signingKeys, now, close: () => store.close() }
 }
@@ -67,7 +77,9 @@ function playgroundApp({ issuer, scopes }: Config): ConfiguredApp {
     redirectUris: [`${issuer}/playground/callback`],
     postLogoutRedirectUris: [`${issuer}/playground`],
     scopes: [],
-    optionalScopes: Object.entries(scopes).filter(([, { access }]) => access !== 'admin').map(([name]) => name),
+    optionalScopes: Object.entries(scopes)
+      .filter(([, { access }]) => access !== 'admin')
+      .map(([name]) => name),
     firstParty: false,
   }
 }

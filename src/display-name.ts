@@ -16,7 +16,10 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_
  */
 export function cleanName(name: string): string | undefined {
   if (name.length > 1024) return undefined
-  const seen = name.normalize('NFC').replace(/[\t-\r\p{Z}]+/gu, ' ').replace(UNSEEN, '')
+  const seen = name
+    .normalize('NFC')
+    .replace(/[\t-\r\p{Z}]+/gu, ' ')
+    .replace(UNSEEN, '')
   const clean = seen.replace(/ +/g, ' ').trim()
   return clean !== '' && [...clean].length <= NAME_LIMIT ? clean : undefined
 }

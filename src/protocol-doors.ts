@@ -35,7 +35,16 @@ const doors: readonly Door[] = [
 ]
 
 /** Characters of single authorization parameters (contract.md); the whole query is capped at 8 kB on arrival. */
-const CAPS: Readonly<Record<string, number>> = { state: 2048, nonce: 512, redirect_uri: 2048, scope: 2048, login_hint: 320, ui_locales: 200, claims: 4096, id_token_hint: 7000 }
+const CAPS: Readonly<Record<string, number>> = {
+  state: 2048,
+  nonce: 512,
+  redirect_uri: 2048,
+  scope: 2048,
+  login_hint: 320,
+  ui_locales: 200,
+  claims: 4096,
+  id_token_hint: 7000,
+}
 
 interface DoorParts {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>
@@ -46,7 +55,11 @@ interface DoorParts {
 
 /** The engine as the HTTP server sees it. */
 export function createDoors({ handle, limiter, remember }: DoorParts): Engine {
-  const limits = new Map(doors.flatMap(({ path, methods, limit }) => (limit ? methods.map((method) => [`${method} ${path}`, limit] as const) : [])))
+  const limits = new Map(
+    doors.flatMap(({ path, methods, limit }) =>
+      limit ? methods.map((method) => [`${method} ${path}`, limit] as const) : [],
+    ),
+  )
   return {
     paths: doors.map(({ path, methods, surface }) => ({ path, methods, surface })),
     async handle(ctx) {
@@ -55,7 +68,8 @@ export function createDoors({ handle, limiter, remember }: DoorParts): Engine {
       if (route === '/authorize') refuseOversized(query)
       const limit = limits.get(`${ctx.method} ${route}`)
       const standing = limit && (await limiter.enforceAddress(limit, ip))
-      if (standing) for (const [name, value] of Object.entries(rateLimitHeaders(standing))) ctx.res.setHeader(name, value)
+      if (standing)
+        for (const [name, value] of Object.entries(rateLimitHeaders(standing))) ctx.res.setHeader(name, value)
       await handle(ctx.req, ctx.res)
     },
   }
@@ -64,13 +78,17 @@ export function createDoors({ handle, limiter, remember }: DoorParts): Engine {
 function refuseOversized(query: string): void {
   for (const [name, value] of new URLSearchParams(query)) {
     const cap = Object.hasOwn(CAPS, name) ? CAPS[name] : undefined
-    if (cap !== undefined && value.length > cap) throw new AppError('invalid_request', `The parameter ${name} is longer than ${cap} characters.`)
+    if (cap !== undefined && value.length > cap)
+      throw new AppError('invalid_request', `The parameter ${name} is longer than ${cap} characters.`)
   }
 }
 
 /** Counts a request of an app at the token endpoint; refused beyond the limit. The library calls it when it looks the app up. */
 export function clientLimit(limiter: RateLimiter<Policy>) {
-  return async (ctx: { oidc: { route: string }; set(name: string, value: string): void }, clientId: string): Promise<void> => {
+  return async (
+    ctx: { oidc: { route: string }; set(name: string, value: string): void },
+    clientId: string,
+  ): Promise<void> => {
     if (ctx.oidc.route !== 'token') return
     const standing = await limiter.enforce('token_client', clientId)
     if (standing) for (const [name, value] of Object.entries(rateLimitHeaders(standing))) ctx.set(name, value)

@@ -55,7 +55,11 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     pause: (milliseconds) => pause(milliseconds, undefined, { ref: false }),
     events: createEvents({
       audit: core.audit,
-      callerOf: (ctx, accountId) => ({ kind: accountId ? 'account' : 'app', ...idOf(accountId ?? ctx.oidc.client?.clientId), ...factsOf(ctx.req) }),
+      callerOf: (ctx, accountId) => ({
+        kind: accountId ? 'account' : 'app',
+        ...idOf(accountId ?? ctx.oidc.client?.clientId),
+        ...factsOf(ctx.req),
+      }),
       tokenIssued: (grantType) => metrics.tokenIssued(grantType),
       tellReuse: parts.tellReuse,
       unexpected: (error) => log.error({ error }, 'the protocol engine failed unexpectedly'),

@@ -53,7 +53,10 @@ export interface Vault {
 /** @param rootSecrets current first; each at least 32 characters. */
 export function createVault(rootSecrets: readonly string[]): Vault {
   const keys = new Map<string, Buffer>()
-  const roots = rootSecrets.map((root) => ({ root, id: hash('sha256', `licet key id\0${root}`, 'base64url').slice(0, 8) }))
+  const roots = rootSecrets.map((root) => ({
+    root,
+    id: hash('sha256', `licet key id\0${root}`, 'base64url').slice(0, 8),
+  }))
   const [current] = roots
   if (!current) throw new TypeError('a vault needs at least one root secret')
 
@@ -88,7 +91,9 @@ export function createVault(rootSecrets: readonly string[]): Vault {
       }
     },
     fingerprint(purpose, value) {
-      return createHmac('sha256', keyFor(current, `fingerprint ${purpose}`)).update(value).digest('base64url')
+      return createHmac('sha256', keyFor(current, `fingerprint ${purpose}`))
+        .update(value)
+        .digest('base64url')
     },
     cookieKeys: roots.map((root) => keyFor(root, 'cookie signature').toString('base64url')),
   }

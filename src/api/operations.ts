@@ -18,13 +18,19 @@ interface OperationsParts {
 
 export function createOperations({ store, metrics, isDraining, anyone, operator }: OperationsParts): readonly Route[] {
   return [
-    get('/healthz').needs(anyone).does(() => json({ status: 'ok' })),
-    get('/readyz').needs(anyone).does(async () => {
-      if (isDraining()) throw new AppError('overloaded', 'This server is shutting down.')
-      await store.ping()
-      return json({ status: 'ready' })
-    }),
-    get('/metrics').needs(operator).does(async () => ({ kind: 'text', type: metrics.contentType, body: await metrics.text() })),
+    get('/healthz')
+      .needs(anyone)
+      .does(() => json({ status: 'ok' })),
+    get('/readyz')
+      .needs(anyone)
+      .does(async () => {
+        if (isDraining()) throw new AppError('overloaded', 'This server is shutting down.')
+        await store.ping()
+        return json({ status: 'ready' })
+      }),
+    get('/metrics')
+      .needs(operator)
+      .does(async () => ({ kind: 'text', type: metrics.contentType, body: await metrics.text() })),
   ].map((route) => ({ ...route, surface: 'api' as const }))
 }
 

@@ -29,22 +29,29 @@ export function createWellKnown(parts: WellKnownParts): readonly Route[] {
   const { issuer, published, anyone } = parts
   const path = new URL(issuer).pathname.replace(/\/$/, '')
   const serve = (at: string, document: () => Document): Route => ({
-    ...get(at).needs(anyone).does(() => cached(document())),
+    ...get(at)
+      .needs(anyone)
+      .does(() => cached(document())),
     surface: 'api',
     isForEveryOrigin: true,
   })
   const discovery = () => published().discovery
   const resource = resourceDocument(parts)
   // An issuer with a path has its path inserted (RFC 8414 §3.1) as well as appended (OpenID Connect Discovery §4).
-  const insertions = path === '' ? [] : [`/.well-known/oauth-authorization-server${path}`, `/.well-known/openid-configuration${path}`]
+  const insertions =
+    path === '' ? [] : [`/.well-known/oauth-authorization-server${path}`, `/.well-known/openid-configuration${path}`]
   return [
     serve('/.well-known/openid-configuration', discovery),
     serve('/.well-known/oauth-authorization-server', discovery),
     ...insertions.map((at) => serve(at, discovery)),
     serve('/.well-known/jwks.json', () => published().jwks),
     serve('/.well-known/oauth-protected-resource/api/v1', () => resource),
-    get('/.well-known/change-password').needs(anyone).does(() => ({ kind: 'redirect', location: '/settings/security' })),
-    get('/.well-known/security.txt').needs(anyone).does(() => ({ kind: 'text', type: 'text/plain; charset=utf-8', body: securityText(parts) })),
+    get('/.well-known/change-password')
+      .needs(anyone)
+      .does(() => ({ kind: 'redirect', location: '/settings/security' })),
+    get('/.well-known/security.txt')
+      .needs(anyone)
+      .does(() => ({ kind: 'text', type: 'text/plain; charset=utf-8', body: securityText(parts) })),
   ]
 }
 
@@ -68,5 +75,10 @@ function resourceDocument({ issuer, resource }: WellKnownParts): Document {
 
 function securityText({ issuer, supportUrl, startedAt }: WellKnownParts): string {
   const expires = new Date(startedAt + YEAR_MS).toISOString()
-  return [`Contact: ${supportUrl ?? issuer}`, `Expires: ${expires}`, `Canonical: ${issuer}/.well-known/security.txt`, ''].join('\n')
+  return [
+    `Contact: ${supportUrl ?? issuer}`,
+    `Expires: ${expires}`,
+    `Canonical: ${issuer}/.well-known/security.txt`,
+    '',
+  ].join('\n')
 }

@@ -3,13 +3,15 @@
  * What may be ticked off: everything the app marked optional, and everything it asked for in bulk.
  */
 import { z } from 'zod'
-import { type Consent, page, type PageAnswer, type ScopeGroup, type ScopeRow } from '../http/views.ts'
+import { type Consent, type PageAnswer, page, type ScopeGroup, type ScopeRow } from '../http/views.ts'
 import { type ConsentAnswer, IDENTITY, type ScopeMap } from '../oidc/grants.ts'
 import type { OpenInteraction } from '../oidc/interaction.ts'
 import { hostOf, shownAccount, shownApp, warningsFor } from './shown.ts'
 
 /** What the consent page needs to know of a scope. */
-export type ScopeLookup = (scope: string) => { readonly access: 'read' | 'write' | 'admin'; readonly describe: string } | undefined
+export type ScopeLookup = (
+  scope: string,
+) => { readonly access: 'read' | 'write' | 'admin'; readonly describe: string } | undefined
 
 export const ConsentForm = z.object({
   scope: z.array(z.string().max(100)).max(100).default([]),
@@ -25,9 +27,17 @@ export function consentPage(interaction: OpenInteraction, lookup: ScopeLookup): 
   if (!account || !plan) throw new TypeError('consent is asked of somebody who has signed in')
   const { openid: _always, ...shown } = shownLinks(app)
   const model: Consent = {
-    app: { ...shownApp(app, redirectUri), redirectHost: hostOf(redirectUri) ?? app.clientId, warnings: warningsFor(app, redirectUri), ...shown },
+    app: {
+      ...shownApp(app, redirectUri),
+      redirectHost: hostOf(redirectUri) ?? app.clientId,
+      warnings: warningsFor(app, redirectUri),
+      ...shown,
+    },
     account: shownAccount(account),
-    resource: { identifier: resources[0]?.identifier ?? '', name: resources.map((resource) => resource.name).join(', ') },
+    resource: {
+      identifier: resources[0]?.identifier ?? '',
+      name: resources.map((resource) => resource.name).join(', '),
+    },
     identity: rows(interaction, plan.asked[IDENTITY] ?? [], lookup, IDENTITY),
     groups: groups(interaction, lookup),
     alreadyGranted: granted(interaction, lookup),
@@ -78,7 +88,9 @@ function isRefusable({ app, plan, resources, library }: OpenInteraction, scope: 
 }
 
 function groups(interaction: OpenInteraction, lookup: ScopeLookup): ScopeGroup[] {
-  const all = interaction.resources.flatMap(({ identifier }) => rows(interaction, interaction.plan?.asked[identifier] ?? [], lookup, identifier))
+  const all = interaction.resources.flatMap(({ identifier }) =>
+    rows(interaction, interaction.plan?.asked[identifier] ?? [], lookup, identifier),
+  )
   return (['read', 'write', 'admin'] as const)
     .map((access) => ({ access, scopes: all.filter((row) => lookup(row.name)?.access === access) }))
     .filter((group) => group.scopes.length > 0)
@@ -98,7 +110,10 @@ export function answerOf(interaction: OpenInteraction, form: ConsentForm, lookup
     return !isRefusable(interaction, scope, key) || ticked.has(scope)
   }
   const scopes: ScopeMap = Object.fromEntries(
-    Object.entries(interaction.plan?.asked ?? {}).map(([key, asked]) => [key, asked.filter((scope) => keep(scope, key))]),
+    Object.entries(interaction.plan?.asked ?? {}).map(([key, asked]) => [
+      key,
+      asked.filter((scope) => keep(scope, key)),
+    ]),
   )
   return { scopes, duration: form.duration }
 }

@@ -34,13 +34,25 @@ export function createFlow(parts: FlowParts): readonly Route[] {
   const form = { ...opened, admit: (ctx: HttpContext) => parts.form.admit(ctx).then(() => opened.admit(ctx)) }
   const stage = stagePage(parts.scope)
   return [
-    get('/interaction/:uid').needs(opened).does(({ caller }) => ('open' in caller ? stage(caller.open) : expiredPage(caller.expired))),
-    post('/interaction/:uid/sign-in').needs(form).takes(SignInForm).does(unlessExpired(signIn(parts))),
-    post('/interaction/:uid/consent').needs(form).takes(ConsentForm).does(unlessExpired(consent(parts))),
-    post('/interaction/:uid/deny').needs(form).takes(z.object({})).does(unlessExpired(deny(parts))),
-    post('/interaction/:uid/switch').needs(form).takes(z.object({})).does(
-      unlessExpired(async ({ caller }) => stage(await parts.interactions.switchAccount(caller))),
-    ),
+    get('/interaction/:uid')
+      .needs(opened)
+      .does(({ caller }) => ('open' in caller ? stage(caller.open) : expiredPage(caller.expired))),
+    post('/interaction/:uid/sign-in')
+      .needs(form)
+      .takes(SignInForm)
+      .does(unlessExpired(signIn(parts))),
+    post('/interaction/:uid/consent')
+      .needs(form)
+      .takes(ConsentForm)
+      .does(unlessExpired(consent(parts))),
+    post('/interaction/:uid/deny')
+      .needs(form)
+      .takes(z.object({}))
+      .does(unlessExpired(deny(parts))),
+    post('/interaction/:uid/switch')
+      .needs(form)
+      .takes(z.object({}))
+      .does(unlessExpired(async ({ caller }) => stage(await parts.interactions.switchAccount(caller)))),
   ]
 }
 
@@ -64,14 +76,22 @@ function stagePage(scope: ScopeLookup) {
 }
 
 function unlessExpired<I>(handler: Handler<I, OpenInteraction, unknown>): Handler<I, Opened, unknown> {
-  return (call) => ('open' in call.caller ? handler({ ...call, caller: call.caller.open }) : expiredPage(call.caller.expired))
+  return (call) =>
+    'open' in call.caller ? handler({ ...call, caller: call.caller.open }) : expiredPage(call.caller.expired)
 }
 
 function expiredPage(back: { path: string; appName: string } | undefined) {
   return page('interactions/expired', back ? { appName: back.appName, returnUrl: back.path } : {}, { status: 410 })
 }
 
-function signIn({ interactions, authenticate, limitAddress, countSignIn, scope, now }: FlowParts): Handler<SignInForm, OpenInteraction, unknown> {
+function signIn({
+  interactions,
+  authenticate,
+  limitAddress,
+  countSignIn,
+  scope,
+  now,
+}: FlowParts): Handler<SignInForm, OpenInteraction, unknown> {
   return async ({ caller: interaction, input, request }) => {
     if (interaction.stage === 'consent') return consentPage(interaction, scope)
     const fields = missingFields(input)

@@ -35,7 +35,10 @@ export function createProtocolPages({ renderer, contextOf, recall }: PagesParts)
       const back = recall(contextOf(ctx.req))
       if (expired) {
         ctx.status = 410
-        return show(ctx, 'interactions/expired', { ...(app ? { appName: app.name } : {}), ...(back ? { returnUrl: back.path } : {}) })
+        return show(ctx, 'interactions/expired', {
+          ...(app ? { appName: app.name } : {}),
+          ...(back ? { returnUrl: back.path } : {}),
+        })
       }
       const code = ctx.status >= 500 ? 'internal' : 'invalid_request'
       showError(ctx, code, description ?? 'The app sent a request that cannot be answered.', { oauthError: error })
@@ -44,17 +47,26 @@ export function createProtocolPages({ renderer, contextOf, recall }: PagesParts)
       showError(ctx, code, errorCodes[code].title, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
     },
     leave: (ctx, url) => show(ctx, 'interactions/leave', { url }),
-    signOut: (ctx, { action, xsrf, app }) => show(ctx, 'interactions/sign-out', { action, hidden: {}, ...(app ? { appName: app.name } : {}) }, xsrf),
+    signOut: (ctx, { action, xsrf, app }) =>
+      show(ctx, 'interactions/sign-out', { action, hidden: {}, ...(app ? { appName: app.name } : {}) }, xsrf),
     signedOut: (ctx, app) => show(ctx, 'interactions/signed-out', app ? { appName: app.name } : {}),
     deviceCode(ctx, { action, xsrf, userCode, problem }) {
       const shown = problem && (problem === 'limited' ? { kind: problem, retryAfterSeconds: 60 } : { kind: problem })
-      show(ctx, 'interactions/device-code', { action, ...(userCode ? { userCode } : {}), ...(shown ? { problem: shown } : {}) }, xsrf)
+      show(
+        ctx,
+        'interactions/device-code',
+        { action, ...(userCode ? { userCode } : {}), ...(shown ? { problem: shown } : {}) },
+        xsrf,
+      )
     },
     deviceConfirm(ctx, { action, xsrf, userCode, app, ip, userAgent }) {
       show(ctx, 'interactions/device-confirm', { action, app: shownApp(app), userCode, ip, userAgent }, xsrf)
     },
     deviceDone(ctx, outcome, app) {
-      show(ctx, 'interactions/device-done', { outcome: outcome === 'approved' ? 'allowed' : 'denied', ...(app ? { appName: app.name } : {}) })
+      show(ctx, 'interactions/device-done', {
+        outcome: outcome === 'approved' ? 'allowed' : 'denied',
+        ...(app ? { appName: app.name } : {}),
+      })
     },
   }
 }

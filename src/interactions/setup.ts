@@ -8,7 +8,11 @@ import { type AccessRule, get, post, type Route } from '../http/route.ts'
 import { page, type Setup } from '../http/views.ts'
 import type { Caller } from '../observability/audit.ts'
 
-const SetupForm = z.object({ name: z.string().max(1000).default(''), email: z.string().max(1000).default(''), password: z.string().max(20_000).default('') })
+const SetupForm = z.object({
+  name: z.string().max(1000).default(''),
+  email: z.string().max(1000).default(''),
+  password: z.string().max(20_000).default(''),
+})
 type SetupForm = z.infer<typeof SetupForm>
 type SetupFields = Extract<NonNullable<Setup['problem']>, { kind: 'invalid' }>['fields']
 
@@ -30,21 +34,31 @@ export function createSetup({ links, minimumPasswordLength, anyone, form, signIn
     })
 
   return [
-    get('/setup/:token').needs(anyone).does(async ({ params }) => {
-      await links.check(params['token'] ?? '')
-      return setupPage(params['token'] ?? '')
-    }),
-    post('/setup/:token').needs(form).takes(SetupForm).does(async ({ params, caller, input, request }) => {
-      const token = params['token'] ?? ''
-      const outcome = await attempt(links, caller, token, { ...input, locale: request.locale })
-      if (outcome) return setupPage(token, outcome, input)
-      return page('interactions/setup-done', signInUrl ? { signInUrl } : {})
-    }),
+    get('/setup/:token')
+      .needs(anyone)
+      .does(async ({ params }) => {
+        await links.check(params['token'] ?? '')
+        return setupPage(params['token'] ?? '')
+      }),
+    post('/setup/:token')
+      .needs(form)
+      .takes(SetupForm)
+      .does(async ({ params, caller, input, request }) => {
+        const token = params['token'] ?? ''
+        const outcome = await attempt(links, caller, token, { ...input, locale: request.locale })
+        if (outcome) return setupPage(token, outcome, input)
+        return page('interactions/setup-done', signInUrl ? { signInUrl } : {})
+      }),
   ]
 }
 
 /** The fields to mend, undefined when the administrator was made. Anything but a wrong field is thrown on. */
-async function attempt(links: SetupLinks, caller: Caller, token: string, wanted: SetupForm & { locale: string }): Promise<SetupFields | undefined> {
+async function attempt(
+  links: SetupLinks,
+  caller: Caller,
+  token: string,
+  wanted: SetupForm & { locale: string },
+): Promise<SetupFields | undefined> {
   try {
     await links.use(caller, token, wanted)
     return undefined
@@ -55,7 +69,9 @@ async function attempt(links: SetupLinks, caller: Caller, token: string, wanted:
   }
 }
 
-const fieldOf = (pointer: string): SetupFields[number]['field'] => (pointer === '/password' ? 'password' : pointer === '/name' ? 'name' : 'email')
+const fieldOf = (pointer: string): SetupFields[number]['field'] =>
+  pointer === '/password' ? 'password' : pointer === '/name' ? 'name' : 'email'
 
 const REASONS = ['missing', 'malformed', 'too_short', 'too_long', 'taken', 'too_common'] as const
-const reasonOf = (code: string): SetupFields[number]['reason'] => REASONS.find((reason) => reason === code) ?? 'malformed'
+const reasonOf = (code: string): SetupFields[number]['reason'] =>
+  REASONS.find((reason) => reason === code) ?? 'malformed'

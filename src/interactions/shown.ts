@@ -11,7 +11,11 @@ export function shownAccount({ email, name }: Account): ShownAccount {
 }
 
 export function shownApp(app: App, redirectUri?: string): AskingApp {
-  return { name: app.name, host: hostOf(app.clientUri && app.verified ? app.clientUri : redirectUri) ?? app.clientId, standing: standingOf(app) }
+  return {
+    name: app.name,
+    host: hostOf(app.clientUri && app.verified ? app.clientUri : redirectUri) ?? app.clientId,
+    standing: standingOf(app),
+  }
 }
 
 function standingOf(app: App): Standing {

@@ -3,14 +3,23 @@
  */
 import { z } from 'zod'
 import type { Authenticated } from '../accounts/authenticate.ts'
-import { page, type PageAnswer, type SignInProblem } from '../http/views.ts'
+import { type PageAnswer, page, type SignInProblem } from '../http/views.ts'
 import type { OpenInteraction, SignIn } from '../oidc/interaction.ts'
 import { shownAccount, shownApp } from './shown.ts'
 
-export const SignInForm = z.object({ email: z.string().max(1000).default(''), password: z.string().max(20_000).default('') })
+export const SignInForm = z.object({
+  email: z.string().max(1000).default(''),
+  password: z.string().max(20_000).default(''),
+})
 export type SignInForm = z.infer<typeof SignInForm>
 
-const STATUS: Readonly<Record<SignInProblem['kind'], number>> = { wrong: 200, stale: 200, missing: 200, limited: 429, busy: 503 }
+const STATUS: Readonly<Record<SignInProblem['kind'], number>> = {
+  wrong: 200,
+  stale: 200,
+  missing: 200,
+  limited: 429,
+  busy: 503,
+}
 
 export function signInPage(interaction: OpenInteraction, email?: string, problem?: SignInProblem): PageAnswer {
   const { app, uid, account, redirectUri } = interaction
@@ -22,8 +31,12 @@ export function signInPage(interaction: OpenInteraction, email?: string, problem
     ...(account ? { switchAccount: shownAccount(account) } : {}),
     ...(problem ? { problem } : {}),
   }
-  const retry = problem && 'retryAfterSeconds' in problem ? { headers: { 'Retry-After': String(problem.retryAfterSeconds) } } : {}
-  return { ...page('interactions/sign-in', model, { status: problem ? STATUS[problem.kind] : 200, ...retry }), csrfScope: uid }
+  const retry =
+    problem && 'retryAfterSeconds' in problem ? { headers: { 'Retry-After': String(problem.retryAfterSeconds) } } : {}
+  return {
+    ...page('interactions/sign-in', model, { status: problem ? STATUS[problem.kind] : 200, ...retry }),
+    csrfScope: uid,
+  }
 }
 
 /** Fields that are empty; a form with one of them is not tried. */
@@ -33,7 +46,9 @@ export function missingFields({ email, password }: SignInForm): ('email' | 'pass
 }
 
 export function problemOf(refusal: Extract<Authenticated, { ok: false }>): SignInProblem {
-  return refusal.reason === 'limited' ? { kind: 'limited', retryAfterSeconds: refusal.retryAfterSeconds } : { kind: 'wrong' }
+  return refusal.reason === 'limited'
+    ? { kind: 'limited', retryAfterSeconds: refusal.retryAfterSeconds }
+    : { kind: 'wrong' }
 }
 
 /** A password alone: one factor (RFC 8176 `pwd`). */

@@ -24,13 +24,31 @@ interface StartParts {
 const YEAR_SECONDS = 31_536_000
 const LongestQuery = 8000
 
-export function createStart({ anyone, form, renderer, playground, mailbox, hasAdministrator }: StartParts): readonly Route[] {
+export function createStart({
+  anyone,
+  form,
+  renderer,
+  playground,
+  mailbox,
+  hasAdministrator,
+}: StartParts): readonly Route[] {
   return [
-    get('/').needs(anyone).does(async () => page('home', { playground, mailbox, needsAdministrator: !(await hasAdministrator()) })),
-    get('/assets/:name').needs(anyone).does(({ params }) => asset(renderer, params['name'] ?? '')),
-    get('/favicon.ico').needs(anyone).does(() => asset(renderer, 'mark.svg')),
-    post('/language').needs(form).takes(z.object({ locale: z.string().max(10), return_to: z.string().max(8000).default('/') })).does(({ input }) => chooseLanguage(input)),
-    get('/docs/errors/:code').needs(anyone).does(({ params }) => explainError(params['code'] ?? '')),
+    get('/')
+      .needs(anyone)
+      .does(async () => page('home', { playground, mailbox, needsAdministrator: !(await hasAdministrator()) })),
+    get('/assets/:name')
+      .needs(anyone)
+      .does(({ params }) => asset(renderer, params['name'] ?? '')),
+    get('/favicon.ico')
+      .needs(anyone)
+      .does(() => asset(renderer, 'mark.svg')),
+    post('/language')
+      .needs(form)
+      .takes(z.object({ locale: z.string().max(10), return_to: z.string().max(8000).default('/') }))
+      .does(({ input }) => chooseLanguage(input)),
+    get('/docs/errors/:code')
+      .needs(anyone)
+      .does(({ params }) => explainError(params['code'] ?? '')),
     bridge('/authorize', anyone),
     bridge('/logout', anyone),
   ]
@@ -58,11 +76,15 @@ function explainError(code: string): Answer {
 function bridge(path: '/authorize' | '/logout', anyone: AccessRule<Caller>): Route {
   const form: AccessRule<URLSearchParams> = {
     ...anyone,
-    admit: async (ctx) => new URLSearchParams((await readForm(ctx)).map(([name, value]): [string, string] => [name, value])),
+    admit: async (ctx) =>
+      new URLSearchParams((await readForm(ctx)).map(([name, value]): [string, string] => [name, value])),
   }
-  return post(path).needs(form).does(({ caller }) => {
-    const query = caller.toString()
-    if (query.length > LongestQuery) throw new AppError('invalid_request', 'The parameters of this request are too long.')
-    return { kind: 'redirect', location: `${path}?${query}` }
-  })
+  return post(path)
+    .needs(form)
+    .does(({ caller }) => {
+      const query = caller.toString()
+      if (query.length > LongestQuery)
+        throw new AppError('invalid_request', 'The parameters of this request are too long.')
+      return { kind: 'redirect', location: `${path}?${query}` }
+    })
 }

@@ -2,7 +2,7 @@
  * Our own access tokens when they come back: at userinfo, introspection, revocation and our API. They are JWTs and not stored;
  * what revokes one is the end of its grant (found by the first half of its `jti`), of its app or account, or an entry in the list of denied tokens.
  */
-import { createLocalJWKSet, errors as joseErrors, type JWK, type JWTPayload, jwtVerify } from 'jose'
+import { createLocalJWKSet, type JWK, type JWTPayload, errors as joseErrors, jwtVerify } from 'jose'
 import { randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import type { Clients } from './clients.ts'
@@ -28,7 +28,9 @@ export interface AccessTokenClaims extends JWTPayload {
 /** Why a token is not good. Outside, all but `expired` are the same answer. */
 export type TokenFault = 'malformed' | 'expired' | 'revoked' | 'grant_ended' | 'app_suspended' | 'account_disabled'
 
-export type CheckedToken = { ok: true; claims: AccessTokenClaims; grantId?: string } | { ok: false; fault: TokenFault; claims?: AccessTokenClaims }
+export type CheckedToken =
+  | { ok: true; claims: AccessTokenClaims; grantId?: string }
+  | { ok: false; fault: TokenFault; claims?: AccessTokenClaims }
 
 /** Whether an account may still use what it obtained at `authTime` (seconds since 1970). */
 export type AccountStands = (accountId: string, authTime: number | undefined) => Promise<boolean>
@@ -62,13 +64,21 @@ export function createAccessTokens({ issuer, jwks, store, clients, accountStands
 
   const verify = async (token: string): Promise<CheckedToken> => {
     try {
-      const options = { issuer, typ: 'at+jwt', algorithms: ALGORITHMS, clockTolerance: TOLERANCE_SECONDS, currentDate: new Date(now()) }
+      const options = {
+        issuer,
+        typ: 'at+jwt',
+        algorithms: ALGORITHMS,
+        clockTolerance: TOLERANCE_SECONDS,
+        currentDate: new Date(now()),
+      }
       const { payload } = await jwtVerify(token, keys, options)
       const claims = payload as AccessTokenClaims
-      const complete = typeof claims.jti === 'string' && typeof claims.client_id === 'string' && typeof claims.aud === 'string'
+      const complete =
+        typeof claims.jti === 'string' && typeof claims.client_id === 'string' && typeof claims.aud === 'string'
       return complete ? { ok: true, claims } : { ok: false, fault: 'malformed' }
     } catch (error) {
-      if (error instanceof joseErrors.JWTExpired) return { ok: false, fault: 'expired', claims: error.payload as AccessTokenClaims }
+      if (error instanceof joseErrors.JWTExpired)
+        return { ok: false, fault: 'expired', claims: error.payload as AccessTokenClaims }
       return { ok: false, fault: 'malformed' }
     }
   }
@@ -88,7 +98,8 @@ export function createAccessTokens({ issuer, jwks, store, clients, accountStands
       if (denied) return { ok: false, fault: 'revoked', claims }
       if (!app) return { ok: false, fault: 'app_suspended', claims }
       if (!grantId) return { ok: true, claims }
-      if (!grant || grant.value.clientId !== claims.client_id || grant.value.accountId !== claims.sub) return { ok: false, fault: 'grant_ended', claims }
+      if (!grant || grant.value.clientId !== claims.client_id || grant.value.accountId !== claims.sub)
+        return { ok: false, fault: 'grant_ended', claims }
       if (!(await accountStands(claims.sub, claims.auth_time))) return { ok: false, fault: 'account_disabled', claims }
       return { ok: true, claims, grantId }
     },

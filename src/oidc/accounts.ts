@@ -4,8 +4,8 @@
  */
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
-import { AppError } from '../errors.ts'
 import { accountClaims } from '../accounts/claims.ts'
+import { AppError } from '../errors.ts'
 import { type AskHook, customClaims } from './claims.ts'
 import type { Clients } from './clients.ts'
 import type { ProtocolAccount } from './policy.ts'
@@ -28,7 +28,11 @@ type Claims = (use: string, scope: string) => Promise<{ sub: string; [claim: str
 
 /** The library's `findAccount`. */
 export function createAccountFinder(accounts: AccountSource, claims: OidcSettings['claims'], clients: Clients) {
-  return async (ctx: KoaContextWithOIDC, id: string, token?: { authTime?: number }): Promise<(ProtocolAccount & { claims: Claims }) | undefined> => {
+  return async (
+    ctx: KoaContextWithOIDC,
+    id: string,
+    token?: { authTime?: number },
+  ): Promise<(ProtocolAccount & { claims: Claims }) | undefined> => {
     const account = await findGuarded(ctx, accounts, id)
     const signedInAt = token === undefined ? ctx.oidc.session?.loginTs : token.authTime
     if (!stands(account, signedInAt)) return undefined
@@ -39,7 +43,13 @@ export function createAccountFinder(accounts: AccountSource, claims: OidcSetting
         const standard = { ...accountClaims(account, ['profile', 'email']), sub: account.id }
         const app = await clients.app(ctx.oidc.client?.clientId ?? '')
         if (!app) return standard
-        const request = { account, app, grantType: String(ctx.oidc.params?.['grant_type'] ?? ''), resource: '', scopes: [] }
+        const request = {
+          account,
+          app,
+          grantType: String(ctx.oidc.params?.['grant_type'] ?? ''),
+          resource: '',
+          scopes: [],
+        }
         const sources = use === 'id_token' ? claims.idToken : claims.userinfo
         return { ...(await customClaims(sources, request)), ...standard }
       },
@@ -73,10 +83,17 @@ interface IssuedToken {
  * The library's `extraTokenClaims`: how the person signed in (RFC 9068 §2.2.1) and the custom claims. The protocol's own claims are set by the
  * library afterwards and win.
  */
-export function createTokenClaims(claims: OidcSettings['claims'], resources: Resources, clients: Clients, askHook: AskHook | undefined) {
+export function createTokenClaims(
+  claims: OidcSettings['claims'],
+  resources: Resources,
+  clients: Clients,
+  askHook: AskHook | undefined,
+) {
   return async (ctx: KoaContextWithOIDC, token: IssuedToken): Promise<Record<string, unknown>> => {
     const { entities, client, params } = ctx.oidc
-    const source = (entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode) as SourceOfToken | undefined
+    const source = (entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode) as
+      | SourceOfToken
+      | undefined
     const app = await clients.app(client?.clientId ?? '')
     const account = (ctx.oidc.account as unknown as ProtocolAccount | undefined)?.account
     const audience = String(token.aud ?? '')

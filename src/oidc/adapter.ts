@@ -8,7 +8,15 @@ import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
 import { AppError } from '../errors.ts'
 import type { Vault } from '../secrets.ts'
 import type { Store, Stored } from '../storage/store.ts'
-import { artefactId, CLOCK_TOLERANCE_SECONDS, type Model, models, openArtefact, sealArtefact, userCodeDigest } from './artefacts.ts'
+import {
+  artefactId,
+  CLOCK_TOLERANCE_SECONDS,
+  type Model,
+  models,
+  openArtefact,
+  sealArtefact,
+  userCodeDigest,
+} from './artefacts.ts'
 import { type Artefact, currentContext, currentWork } from './work.ts'
 
 export interface AdapterParts {
@@ -32,7 +40,8 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
   const known = (id: string) => currentWork().loaded.get(`${kind}:${id}`)
 
   const writeBack = async (before: Stored<Artefact>, value: Artefact, expiresAt: number): Promise<void> => {
-    const change = (_now: Artefact, entry: Stored<Artefact>) => (entry.version === before.version ? { value, expiresAt } : undefined)
+    const change = (_now: Artefact, entry: Stored<Artefact>) =>
+      entry.version === before.version ? { value, expiresAt } : undefined
     const { changed } = await store.update(kind, before.id, change, before)
     if (!changed) throw new errors.InvalidRequest('this request was answered elsewhere in the meantime')
   }

@@ -15,11 +15,14 @@ const LONGEST_LIFE_SECONDS = 300
 export function createAssertionCheck(now: () => number) {
   return async (ctx: KoaContextWithOIDC, claims: Record<string, unknown>): Promise<void> => {
     const seconds = Math.floor(now() / 1000)
-    if (claims['aud'] !== ctx.oidc.issuer) throw new errors.InvalidClientAuth('the audience must be the issuer, as one string')
+    if (claims['aud'] !== ctx.oidc.issuer)
+      throw new errors.InvalidClientAuth('the audience must be the issuer, as one string')
     if (claims['sub'] !== claims['iss']) throw new errors.InvalidClientAuth('iss and sub must both be the client_id')
-    if (Number(claims['exp']) > seconds + LONGEST_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS) throw new errors.InvalidClientAuth('exp is too far away')
+    if (Number(claims['exp']) > seconds + LONGEST_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
+      throw new errors.InvalidClientAuth('exp is too far away')
     const issuedAt = claims['iat']
-    if (issuedAt !== undefined && Number(issuedAt) > seconds + CLOCK_TOLERANCE_SECONDS) throw new errors.InvalidClientAuth('iat lies in the future')
+    if (issuedAt !== undefined && Number(issuedAt) > seconds + CLOCK_TOLERANCE_SECONDS)
+      throw new errors.InvalidClientAuth('iat lies in the future')
   }
 }
 

@@ -55,7 +55,10 @@ function pick<F extends ClaimSource['from']>(
 
 /** The value at a path of own members; undefined where it ends early. */
 function at(values: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined), values)
+  return path.reduce<unknown>(
+    (value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined),
+    values,
+  )
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -67,7 +70,10 @@ function withoutProtocol(claims: Record<string, unknown>): Record<string, unknow
 }
 
 /** The outgoing request: guarded by whoever provides it. */
-export type HookFetch = (url: string, init: { method: 'POST'; headers: Record<string, string>; body: string; timeoutMs: number }) => Promise<Response>
+export type HookFetch = (
+  url: string,
+  init: { method: 'POST'; headers: Record<string, string>; body: string; timeoutMs: number },
+) => Promise<Response>
 
 /**
  * POSTs `{account, app, grant_type, resource, scopes}` and reads `{claims}`. The body is signed:
@@ -77,19 +83,31 @@ export type HookFetch = (url: string, init: { method: 'POST'; headers: Record<st
 export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch): AskHook {
   return async ({ account, app, grantType, resource, scopes }) => {
     const body = JSON.stringify({
-      account: account ? { id: account.id, email: account.email, email_verified: account.emailVerified, attributes: account.attributes } : null,
+      account: account
+        ? {
+            id: account.id,
+            email: account.email,
+            email_verified: account.emailVerified,
+            attributes: account.attributes,
+          }
+        : null,
       app: { client_id: app.clientId, name: app.name, type: app.type, metadata: app.metadata },
       grant_type: grantType,
       resource,
       scopes,
     })
     const signature = createHmac('sha256', hook.secret).update(body).digest('hex')
-    const headers = { 'content-type': 'application/json', accept: 'application/json', 'x-licet-signature': `sha256=${signature}` }
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'x-licet-signature': `sha256=${signature}`,
+    }
     try {
       const response = await fetch(hook.url, { method: 'POST', headers, body, timeoutMs: hook.timeoutMs })
       if (response.status !== 200) throw new Error(`the claims hook answered ${response.status}`)
       const answer = (await response.json()) as { claims?: unknown }
-      if (typeof answer?.claims !== 'object' || answer.claims === null || Array.isArray(answer.claims)) throw new Error('the claims hook answered no claims')
+      if (typeof answer?.claims !== 'object' || answer.claims === null || Array.isArray(answer.claims))
+        throw new Error('the claims hook answered no claims')
       return answer.claims as Record<string, unknown>
     } catch (cause) {
       if (hook.onError === 'omit') return undefined

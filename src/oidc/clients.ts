@@ -47,7 +47,12 @@ export function createClients({ apps, now }: { apps: AppSource; now: () => numbe
 }
 
 /** Grants that the library knows by itself; the others are registered with it where they are implemented. */
-const KNOWN_GRANTS: ReadonlySet<string> = new Set(['authorization_code', 'refresh_token', 'client_credentials', GRANT_DEVICE])
+const KNOWN_GRANTS: ReadonlySet<string> = new Set([
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  GRANT_DEVICE,
+])
 
 function clientMetadata(app: App): AdapterPayload {
   const { grants, redirectUris } = appTypes[app.type]
@@ -63,10 +68,14 @@ function clientMetadata(app: App): AdapterPayload {
     id_token_signed_response_alg: app.idTokenSignedResponseAlg,
     response_modes: ['query', 'form_post'],
     // The library demands a value for methods with a secret; ours are digests and compared in `provider.ts`.
-    ...(app.auth === 'client_secret_basic' || app.auth === 'client_secret_post' ? { client_secret: 'kept-as-a-digest' } : {}),
+    ...(app.auth === 'client_secret_basic' || app.auth === 'client_secret_post'
+      ? { client_secret: 'kept-as-a-digest' }
+      : {}),
     ...(app.jwks ? { jwks: app.jwks as never } : {}),
     ...(app.jwksUri ? { jwks_uri: app.jwksUri } : {}),
     ...(app.dpop ? { dpop_bound_access_tokens: true } : {}),
-    ...(app.backchannelLogoutUri ? { backchannel_logout_uri: app.backchannelLogoutUri, backchannel_logout_session_required: true } : {}),
+    ...(app.backchannelLogoutUri
+      ? { backchannel_logout_uri: app.backchannelLogoutUri, backchannel_logout_session_required: true }
+      : {}),
   } as AdapterPayload
 }

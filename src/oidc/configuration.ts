@@ -3,9 +3,15 @@
  */
 import type { JWK } from 'jose'
 import type { AdapterFactory, Configuration, KoaContextWithOIDC } from 'oidc-provider'
-import { newTokenId } from './access-tokens.ts'
 import { claimNamesByScope } from '../accounts/claims.ts'
-import { ACR_VALUES, CLIENT_ASSERTION_ALGORITHMS, CLIENT_AUTH_METHODS, DPOP_ALGORITHMS, ID_TOKEN_ALGORITHMS } from './metadata.ts'
+import { newTokenId } from './access-tokens.ts'
+import {
+  ACR_VALUES,
+  CLIENT_ASSERTION_ALGORITHMS,
+  CLIENT_AUTH_METHODS,
+  DPOP_ALGORITHMS,
+  ID_TOKEN_ALGORITHMS,
+} from './metadata.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
 
@@ -19,7 +25,14 @@ export interface ConfigurationParts {
   readonly policy: Configuration['interactions']
   readonly hooks: Pick<
     Configuration,
-    'findAccount' | 'loadExistingGrant' | 'extraTokenClaims' | 'rotateRefreshToken' | 'renderError' | 'assertJwtClientAuthClaimsAndHeader' | 'clientBasedCORS' | 'fetch'
+    | 'findAccount'
+    | 'loadExistingGrant'
+    | 'extraTokenClaims'
+    | 'rotateRefreshToken'
+    | 'renderError'
+    | 'assertJwtClientAuthClaimsAndHeader'
+    | 'clientBasedCORS'
+    | 'fetch'
   >
   readonly deviceFlow: object
   readonly logout: object
@@ -29,7 +42,11 @@ export interface ConfigurationParts {
   readonly facts: (ctx: KoaContextWithOIDC) => { ip: string; userAgent: string }
 }
 
-export const COOKIES = { session: '__Host-licet_session', interaction: '__Secure-licet_interaction', resume: '__Secure-licet_resume' } as const
+export const COOKIES = {
+  session: '__Host-licet_session',
+  interaction: '__Secure-licet_interaction',
+  resume: '__Secure-licet_resume',
+} as const
 
 export function createConfiguration(parts: ConfigurationParts): Configuration {
   const { settings, hooks } = parts
@@ -53,12 +70,24 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
       jwks: '/.well-known/jwks.json',
     },
     scopes: [...IDENTITY_SCOPES],
-    claims: { ...mapped(claimNamesByScope), ...customPersonClaims(settings), acr: null, amr: null, auth_time: null, sid: null, iss: null },
+    claims: {
+      ...mapped(claimNamesByScope),
+      ...customPersonClaims(settings),
+      acr: null,
+      amr: null,
+      auth_time: null,
+      sid: null,
+      iss: null,
+    },
     acrValues: [...ACR_VALUES],
     subjectTypes: ['public'],
     responseTypes: ['code'],
     clientAuthMethods: [...CLIENT_AUTH_METHODS],
-    clientDefaults: { id_token_signed_response_alg: 'ES256', grant_types: ['authorization_code'], response_types: ['code'] },
+    clientDefaults: {
+      id_token_signed_response_alg: 'ES256',
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+    },
     enabledJWA: {
       clientAuthSigningAlgValues: [...CLIENT_ASSERTION_ALGORITHMS],
       idTokenSigningAlgValues: [...ID_TOKEN_ALGORITHMS],
@@ -72,9 +101,10 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
     conformIdTokenClaims: false,
     clockTolerance: 15,
     // The first half of a `jti` finds the grant again, so that a token that is not stored can still be revoked with it.
-    formats: { customizers: { jwt: (_ctx: unknown, token: { grantId?: string }, made: { payload: { jti?: string } }) => void (made.payload.jti = newTokenId(token.grantId)) } },
+    formats: { customizers: { jwt: nameToken } },
     // Refresh tokens follow the grant type, not `offline_access`, and outlive the browser session; a bound grant is ended with it.
-    issueRefreshToken: (_ctx: unknown, client: { grantTypeAllowed(type: string): boolean }) => client.grantTypeAllowed('refresh_token'),
+    issueRefreshToken: (_ctx: unknown, client: { grantTypeAllowed(type: string): boolean }) =>
+      client.grantTypeAllowed('refresh_token'),
     expiresWithSession: () => false,
     revokeGrantPolicy: () => true,
     interactions: parts.policy as NonNullable<Configuration['interactions']>,
@@ -82,7 +112,13 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
-      deviceFlow: { enabled: true, charset: 'base-20', mask: '****-****', deviceInfo: (ctx: KoaContextWithOIDC) => deviceInfo(parts, ctx), ...parts.deviceFlow },
+      deviceFlow: {
+        enabled: true,
+        charset: 'base-20',
+        mask: '****-****',
+        deviceInfo: (ctx: KoaContextWithOIDC) => deviceInfo(parts, ctx),
+        ...parts.deviceFlow,
+      },
       dPoP: { enabled: true, nonceSecret: parts.dpopNonceSecret, requireNonce: () => false },
       introspection: { enabled: true, allowedPolicy: parts.ownTokenOnly },
       revocation: { enabled: true, allowedPolicy: parts.ownTokenOnly },
@@ -97,8 +133,10 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
       userinfo: { enabled: true },
     },
     ttl: {
-      AccessToken: (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) => token.resourceServer?.accessTokenTTL ?? 900,
-      ClientCredentials: (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) => token.resourceServer?.accessTokenTTL ?? 900,
+      AccessToken: (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) =>
+        token.resourceServer?.accessTokenTTL ?? 900,
+      ClientCredentials: (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) =>
+        token.resourceServer?.accessTokenTTL ?? 900,
       AuthorizationCode: lifetimes.code,
       DeviceCode: lifetimes.deviceCode,
       PushedAuthorizationRequest: lifetimes.pushedRequest,
@@ -111,6 +149,10 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
   } as unknown as Configuration
 }
 
+function nameToken(_ctx: unknown, token: { grantId?: string }, made: { payload: { jti?: string } }): void {
+  made.payload.jti = newTokenId(token.grantId)
+}
+
 function deviceInfo(parts: ConfigurationParts, ctx: KoaContextWithOIDC): { ip: string; ua: string } {
   const { ip, userAgent } = parts.facts(ctx)
   return { ip, ua: userAgent }
@@ -118,7 +160,8 @@ function deviceInfo(parts: ConfigurationParts, ctx: KoaContextWithOIDC): { ip: s
 
 /** The idle lifetime, cut where the absolute one ends. */
 function refreshSeconds({ settings: { lifetimes }, now }: ConfigurationParts, begunAt: number | undefined): number {
-  const left = begunAt === undefined ? lifetimes.refreshAbsolute : begunAt + lifetimes.refreshAbsolute - Math.floor(now() / 1000)
+  const left =
+    begunAt === undefined ? lifetimes.refreshAbsolute : begunAt + lifetimes.refreshAbsolute - Math.floor(now() / 1000)
   return Math.max(1, Math.min(lifetimes.refreshIdle, left))
 }
 

@@ -69,7 +69,9 @@ function translated(fields: Fields): Fields {
 }
 
 function registered(resources: Resources, spelled: unknown): unknown {
-  const identifiers = [spelled].flat().map((one) => (typeof one === 'string' ? (resources.find(one)?.identifier ?? one) : one))
+  const identifiers = [spelled]
+    .flat()
+    .map((one) => (typeof one === 'string' ? (resources.find(one)?.identifier ?? one) : one))
   const unique = [...new Set(identifiers)]
   return unique.length === 1 ? unique[0] : unique
 }
@@ -104,7 +106,13 @@ export function createResourceLookup(resources: Resources, clients: Clients) {
 /** What earlier resources of the same request added by default. */
 const defaults = new WeakMap<object, readonly string[]>()
 
-function settleScope(resources: Resources, params: Fields, app: App, resource: Resource, allowed: readonly string[]): string {
+function settleScope(
+  resources: Resources,
+  params: Fields,
+  app: App,
+  resource: Resource,
+  allowed: readonly string[],
+): string {
   const machine = params['grant_type'] === 'client_credentials'
   const wanted = askedScope(params).filter((scope) => !(machine && IDENTITY_SCOPES.includes(scope)))
   const known = wanted.filter((scope) => resources.rule(scope))

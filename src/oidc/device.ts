@@ -24,13 +24,21 @@ export function createPollGate(store: Store) {
 
 /** The library's sources for the device pages. */
 export function createDevicePages(pages: Pages, clients: Clients) {
-  const appOf = async (clientId: string | undefined): Promise<App | undefined> => (clientId ? clients.app(clientId) : undefined)
+  const appOf = async (clientId: string | undefined): Promise<App | undefined> =>
+    clientId ? clients.app(clientId) : undefined
 
   return {
-    async userCodeInputSource(ctx: KoaContextWithOIDC, _form: string, _out: unknown, error?: { name?: string; userCode?: string }): Promise<void> {
-      if (error?.name === 'AbortedError') return pages.deviceDone(ctx, 'denied', await appOf(ctx.oidc.entities.DeviceCode?.clientId))
+    async userCodeInputSource(
+      ctx: KoaContextWithOIDC,
+      _form: string,
+      _out: unknown,
+      error?: { name?: string; userCode?: string },
+    ): Promise<void> {
+      if (error?.name === 'AbortedError')
+        return pages.deviceDone(ctx, 'denied', await appOf(ctx.oidc.entities.DeviceCode?.clientId))
       const problem = error && PROBLEMS[error.name ?? '']
-      if (error && !problem && ctx.oidc.entities.DeviceCode) return pages.deviceDone(ctx, 'denied', await appOf(ctx.oidc.entities.DeviceCode.clientId))
+      if (error && !problem && ctx.oidc.entities.DeviceCode)
+        return pages.deviceDone(ctx, 'denied', await appOf(ctx.oidc.entities.DeviceCode.clientId))
       pages.deviceCode(ctx, {
         action: '/device',
         xsrf: secretOf(ctx),

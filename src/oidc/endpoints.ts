@@ -52,7 +52,10 @@ function storeFailures({ pages, onUnexpected }: EndpointParts): Middleware {
       ctx.set('Retry-After', String(retryAfterSeconds))
       ctx.status = failure.status
       if (isPageRoute(ctx)) return pages.failed(ctx, { code: failure.code, retryAfterSeconds })
-      ctx.body = { error: 'temporarily_unavailable', error_description: 'the server cannot answer right now; try again' }
+      ctx.body = {
+        error: 'temporarily_unavailable',
+        error_description: 'the server cannot answer right now; try again',
+      }
       return
     }
     if (thrown === undefined) return
@@ -74,7 +77,9 @@ function sessionCookies({ sessionCookie }: EndpointParts): Middleware {
     await next()
     const { sessionEmpty, sessionEnded } = workOf(ctx)
     if (!sessionEmpty && !sessionEnded) return
-    const kept = [ctx.response.get('Set-Cookie')].flat().filter((cookie) => cookie && !String(cookie).startsWith(sessionCookie))
+    const kept = [ctx.response.get('Set-Cookie')]
+      .flat()
+      .filter((cookie) => cookie && !String(cookie).startsWith(sessionCookie))
     if (kept.length > 0) ctx.set('Set-Cookie', kept as string[])
     else ctx.remove('Set-Cookie')
     if (sessionEnded) ctx.append('Set-Cookie', `${sessionCookie}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax`)

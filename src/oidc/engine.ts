@@ -21,7 +21,7 @@ import type { ProtocolEvents } from './events.ts'
 import { createGrants } from './grants.ts'
 import { createInteractions } from './interaction.ts'
 import { createLogoutPages, createNoticeQueue, createSignOutFollowUp } from './logout.ts'
-import { publish, type Published } from './metadata.ts'
+import { type Published, publish } from './metadata.ts'
 import type { Pages } from './pages.ts'
 import { createGrantLoader, createPolicy } from './policy.ts'
 import { createProvider, type ProviderParts, sessionCookie } from './provider.ts'
@@ -65,8 +65,20 @@ export async function createEngine(parts: EngineParts) {
   const grants = createGrants({ store, now })
   const restart = createRestart({ vault, now })
   const notices = createNoticeQueue({ atOnce: 8, pause: parts.pause, onGivenUp: events.noticeGivenUp })
-  const refresh = createRefresh({ store, vault, now, retryWindowSeconds: settings.lifetimes.refreshRetryWindow, onReuse: events.refreshReused })
-  const policyParts = { clients, grants, resources, refreshAbsoluteSeconds: settings.lifetimes.refreshAbsolute, onConsent: events.consented }
+  const refresh = createRefresh({
+    store,
+    vault,
+    now,
+    retryWindowSeconds: settings.lifetimes.refreshRetryWindow,
+    onReuse: events.refreshReused,
+  })
+  const policyParts = {
+    clients,
+    grants,
+    resources,
+    refreshAbsoluteSeconds: settings.lifetimes.refreshAbsolute,
+    onConsent: events.consented,
+  }
   const askHook = settings.claims.hook && createClaimsHook(settings.claims.hook, parts.hookFetch)
   const onSignedOut = events.signedOut
 
@@ -87,7 +99,10 @@ export async function createEngine(parts: EngineParts) {
     now,
     cookieKeys: vault.cookieKeys,
     dpopNonceSecret: Buffer.from(hkdfSync('sha256', vault.cookieKeys.join(), 'licet', 'dpop nonce', 32)),
-    policy: { policy: createPolicy(policyParts), url: (_ctx: unknown, { uid }: { uid: string }) => interactionUrl(uid) } as never,
+    policy: {
+      policy: createPolicy(policyParts),
+      url: (_ctx: unknown, { uid }: { uid: string }) => interactionUrl(uid),
+    } as never,
     hooks: {
       findAccount: createAccountFinder(parts.accounts, settings.claims, clients) as never,
       loadExistingGrant: createGrantLoader(policyParts) as never,
@@ -95,7 +110,8 @@ export async function createEngine(parts: EngineParts) {
       rotateRefreshToken: (ctx: KoaContextWithOIDC) => refresh.rotate(ctx),
       renderError: createErrorRenderer({ pages, clients, explain: settings.explain }),
       assertJwtClientAuthClaimsAndHeader: createAssertionCheck(now) as never,
-      clientBasedCORS: ((_ctx: unknown, origin: string, client: { redirectUris?: string[] }) => registeredOrigin(origin, client)) as never,
+      clientBasedCORS: ((_ctx: unknown, origin: string, client: { redirectUris?: string[] }) =>
+        registeredOrigin(origin, client)) as never,
       fetch: parts.fetch as never,
     },
     deviceFlow: createDevicePages(pages, clients),
@@ -115,7 +131,14 @@ export async function createEngine(parts: EngineParts) {
     const keys = await parts.signingKeys.load()
     if (keys.version === version) return
     const standing = async (id: string, authTime: number | undefined) => stands(await parts.accounts.find(id), authTime)
-    tokens = createAccessTokens({ issuer: settings.issuer, jwks: keys.jwks, store, clients, accountStands: standing, now })
+    tokens = createAccessTokens({
+      issuer: settings.issuer,
+      jwks: keys.jwks,
+      store,
+      clients,
+      accountStands: standing,
+      now,
+    })
     provider = createProvider({
       ...parts,
       issuer: settings.issuer,
@@ -141,7 +164,13 @@ export async function createEngine(parts: EngineParts) {
     handle: (request: IncomingMessage, response: ServerResponse) => handle(request, response),
     published: () => published,
     tokens: () => tokens,
-    interactions: createInteractions({ provider: () => provider, clients, grants, resources, accounts: parts.accounts }),
+    interactions: createInteractions({
+      provider: () => provider,
+      clients,
+      grants,
+      resources,
+      accounts: parts.accounts,
+    }),
     clients,
     grants,
     resources,

@@ -23,8 +23,16 @@ export type ProtocolEvents = ReturnType<typeof createEvents>
 export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpected, warn }: EventSinks) {
   const noteRevoked = async (ctx: KoaContextWithOIDC): Promise<void> => {
     const { client, entities } = ctx.oidc
-    const { accountId = 'anonymous' } = (entities.RefreshToken ?? entities.Grant ?? ctx.oidc.session ?? {}) as { accountId?: string }
-    await audit.note(callerOf(ctx), { event: 'grant.revoked', outcome: 'done', accountId, subject: client?.clientId ?? '', reason: ctx.oidc.route })
+    const { accountId = 'anonymous' } = (entities.RefreshToken ?? entities.Grant ?? ctx.oidc.session ?? {}) as {
+      accountId?: string
+    }
+    await audit.note(callerOf(ctx), {
+      event: 'grant.revoked',
+      outcome: 'done',
+      accountId,
+      subject: client?.clientId ?? '',
+      reason: ctx.oidc.route,
+    })
   }
 
   return {
@@ -35,26 +43,55 @@ export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpect
       provider.on('server_error', (ctx, error) => unexpected(error, ctx.path))
       provider.on('backchannel.error', (_ctx, error) => warn('a sign-out notice failed', error))
     },
-    async consented(ctx: KoaContextWithOIDC, accountId: string, clientId: string, answer: ConsentAnswer): Promise<void> {
+    async consented(
+      ctx: KoaContextWithOIDC,
+      accountId: string,
+      clientId: string,
+      answer: ConsentAnswer,
+    ): Promise<void> {
       const scopes = Object.values(answer.scopes).flat()
       const details = { scopes, duration: answer.duration }
-      await audit.note(callerOf(ctx, accountId), { event: 'consent.granted', outcome: 'done', accountId, subject: clientId, details })
+      await audit.note(callerOf(ctx, accountId), {
+        event: 'consent.granted',
+        outcome: 'done',
+        accountId,
+        subject: clientId,
+        details,
+      })
     },
     async refreshReused(ctx: KoaContextWithOIDC, grantId: string, accountId: string, clientId: string): Promise<void> {
       const caller = callerOf(ctx)
       const details = { grant: grantId, presented_by: ctx.oidc.client?.clientId ?? '' }
-      await audit.note(caller, { event: 'refresh_token.reused', outcome: 'refused', accountId, subject: clientId, reason: 'family_revoked_by_reuse', details })
+      await audit.note(caller, {
+        event: 'refresh_token.reused',
+        outcome: 'refused',
+        accountId,
+        subject: clientId,
+        reason: 'family_revoked_by_reuse',
+        details,
+      })
       await tellReuse(accountId, clientId, caller)
     },
     /** A code or device code was redeemed twice: what the first redemption got is revoked (RFC 6749 §4.1.2). */
     async replayed(ctx: KoaContextWithOIDC, redemption: Redemption): Promise<void> {
       const { accountId = 'anonymous', clientId = '' } = redemption.stored.value
       if (redemption.grantId) await ctx.oidc.provider.Grant.adapter.destroy(redemption.grantId)
-      const entry = { event: 'code.replayed', outcome: 'refused', accountId, subject: clientId, reason: 'already_used' } as const
+      const entry = {
+        event: 'code.replayed',
+        outcome: 'refused',
+        accountId,
+        subject: clientId,
+        reason: 'already_used',
+      } as const
       await audit.note(callerOf(ctx), entry)
     },
     async tokenRevoked(ctx: KoaContextWithOIDC, claims: AccessTokenClaims): Promise<void> {
-      const entry = { event: 'access_token.revoked', outcome: 'done', accountId: claims.sub, subject: claims.client_id } as const
+      const entry = {
+        event: 'access_token.revoked',
+        outcome: 'done',
+        accountId: claims.sub,
+        subject: claims.client_id,
+      } as const
       await audit.note(callerOf(ctx), entry)
     },
     async signedOut(ctx: KoaContextWithOIDC, accountId: string): Promise<void> {

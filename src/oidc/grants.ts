@@ -58,10 +58,16 @@ export interface Grants {
 const DAY_MS = 86_400_000
 
 /** How long a consent is remembered; `session` ends with the session, which it names. */
-const DURATION_MS: Readonly<Record<Duration, number>> = { '1d': DAY_MS, '30d': 30 * DAY_MS, session: 30 * DAY_MS, until_revoked: 36_500 * DAY_MS }
+const DURATION_MS: Readonly<Record<Duration, number>> = {
+  '1d': DAY_MS,
+  '30d': 30 * DAY_MS,
+  session: 30 * DAY_MS,
+  until_revoked: 36_500 * DAY_MS,
+}
 
 export function createGrants({ store, now }: { store: Store; now: () => number }): Grants {
-  const find = async (accountId: string, clientId: string) => store.find<Consent>('consent', consentId(accountId, clientId))
+  const find = async (accountId: string, clientId: string) =>
+    store.find<Consent>('consent', consentId(accountId, clientId))
 
   return {
     consentFor: async (accountId, clientId) => (await find(accountId, clientId))?.value,
@@ -90,10 +96,15 @@ export function createGrants({ store, now }: { store: Store; now: () => number }
       }
     },
     end: (grantId) => store.remove('grant', grantId),
-    endAll: (by) => ('accountId' in by ? store.removeGroup('grant', 'accountId', by.accountId) : store.removeGroup('grant', 'sessionUid', by.sessionUid)),
+    endAll: (by) =>
+      'accountId' in by
+        ? store.removeGroup('grant', 'accountId', by.accountId)
+        : store.removeGroup('grant', 'sessionUid', by.sessionUid),
     async endBound(sessionUid) {
       const { items } = await store.list<Artefact>('grant', { group: 'sessionUid', value: sessionUid, limit: 1000 })
-      await Promise.all(items.filter((item) => item.value['bound'] === true).map((item) => store.remove('grant', item.id)))
+      await Promise.all(
+        items.filter((item) => item.value['bound'] === true).map((item) => store.remove('grant', item.id)),
+      )
     },
   }
 }
@@ -121,7 +132,10 @@ interface PlanRequest {
 /** Compares what is asked with what was consented; an app of the operator's own needs no consent. */
 export function planGrant({ account, app, asked, consent, answer, sessionUid }: PlanRequest): Plan {
   if (app.firstParty) return { asked, granted: asked, missing: {} }
-  const valid = consent && consent.accountId === account.id && (consent.sessionUid === undefined || consent.sessionUid === sessionUid)
+  const valid =
+    consent &&
+    consent.accountId === account.id &&
+    (consent.sessionUid === undefined || consent.sessionUid === sessionUid)
   const allowed = union(valid ? consent.scopes : {}, answer?.scopes ?? {})
   const granted = intersect(asked, allowed)
   return { asked, granted, missing: answer ? {} : subtract(asked, granted) }
@@ -131,7 +145,13 @@ export function planGrant({ account, app, asked, consent, answer, sessionUid }: 
  * The scopes of a request by resource, limited to what this account may hold at all.
  * `resources` are the registered identifiers asked for.
  */
-export function askedScopes(resources: Resources, requested: readonly string[], identifiers: readonly string[], app: App, account: Account): ScopeMap {
+export function askedScopes(
+  resources: Resources,
+  requested: readonly string[],
+  identifiers: readonly string[],
+  app: App,
+  account: Account,
+): ScopeMap {
   const wanted = new Set(requested)
   const identity = IDENTITY_SCOPES.filter((scope) => wanted.has(scope))
   const perResource = identifiers.map((identifier) => {
@@ -157,15 +177,25 @@ function union(a: ScopeMap, b: ScopeMap): ScopeMap {
 }
 
 function intersect(a: ScopeMap, b: ScopeMap): ScopeMap {
-  return Object.fromEntries(Object.entries(a).map(([key, scopes]) => [key, scopes.filter((scope) => b[key]?.includes(scope))]))
+  return Object.fromEntries(
+    Object.entries(a).map(([key, scopes]) => [key, scopes.filter((scope) => b[key]?.includes(scope))]),
+  )
 }
 
 function subtract(a: ScopeMap, b: ScopeMap): ScopeMap {
-  const rest = Object.entries(a).map(([key, scopes]) => [key, scopes.filter((scope) => !b[key]?.includes(scope))] as const)
+  const rest = Object.entries(a).map(
+    ([key, scopes]) => [key, scopes.filter((scope) => !b[key]?.includes(scope))] as const,
+  )
   return Object.fromEntries(rest.filter(([, scopes]) => scopes.length > 0))
 }
 
 /** Who ended a grant and why, for the audit. */
-export async function noteRevocation(audit: Audit, caller: Caller, accountId: string, clientId: string, reason: string): Promise<void> {
+export async function noteRevocation(
+  audit: Audit,
+  caller: Caller,
+  accountId: string,
+  clientId: string,
+  reason: string,
+): Promise<void> {
   await audit.note(caller, { event: 'grant.revoked', outcome: 'done', accountId, subject: clientId, reason })
 }

@@ -111,9 +111,20 @@ export function createInteractions(parts: InteractionParts): Interactions {
     return found.filter((resource): resource is Resource => resource !== undefined)
   }
 
-  const planFor = async (library: LibraryInteraction, app: App, account: Account, named: readonly Resource[]): Promise<Plan> => {
+  const planFor = async (
+    library: LibraryInteraction,
+    app: App,
+    account: Account,
+    named: readonly Resource[],
+  ): Promise<Plan> => {
     const requested = String(library.params['scope'] ?? '').split(' ')
-    const asked = askedScopes(resources, requested, named.map((resource) => resource.identifier), app, account)
+    const asked = askedScopes(
+      resources,
+      requested,
+      named.map((resource) => resource.identifier),
+      app,
+      account,
+    )
     const consent = app.firstParty ? undefined : await grants.consentFor(account.id, app.clientId)
     const sessionUid = library.session?.uid
     return planGrant({ account, app, asked, consent, ...(sessionUid ? { sessionUid } : {}) })
@@ -141,13 +152,19 @@ export function createInteractions(parts: InteractionParts): Interactions {
       Object.assign(library, { result: { login } })
       const next = await describe(library)
       await library.persist()
-      const asksConsent = library.prompt.name === 'consent' || String(library.params['prompt'] ?? '').split(' ').includes('consent')
+      const asksConsent =
+        library.prompt.name === 'consent' ||
+        String(library.params['prompt'] ?? '')
+          .split(' ')
+          .includes('consent')
       const missing = next.plan !== undefined && !isEmpty(next.plan.missing)
       const ask = asksConsent || missing || mustAlwaysAsk(next.app, next.redirectUri)
       return ask && next.stage === 'consent' ? { next } : { location: library.returnTo }
     },
     async consent({ library, plan }, { scopes, duration }) {
-      const within = Object.entries(plan?.asked ?? {}).map(([key, asked]) => [key, asked.filter((scope) => scopes[key]?.includes(scope))] as const)
+      const within = Object.entries(plan?.asked ?? {}).map(
+        ([key, asked]) => [key, asked.filter((scope) => scopes[key]?.includes(scope))] as const,
+      )
       const answer = { scopes: Object.fromEntries(within.filter(([, chosen]) => chosen.length > 0)), duration }
       await save(library, { ...(library.result as unknown as Result | undefined), consent: answer })
       return library.returnTo

@@ -74,7 +74,9 @@ export function createNoticeQueue({ atOnce, pause, onGivenUp }: QueueParts): Not
 
 /** Makes the library queue its back-channel notices instead of waiting for every app. */
 export function queueBackchannelLogout(provider: Provider, queue: NoticeQueue): void {
-  const prototype = provider.Client.prototype as unknown as { backchannelLogout(sub: string, sid: string): Promise<void> }
+  const prototype = provider.Client.prototype as unknown as {
+    backchannelLogout(sub: string, sid: string): Promise<void>
+  }
   const send = prototype.backchannelLogout
   prototype.backchannelLogout = async function queued(sub, sid) {
     queue.add(() => send.call(this, sub, sid))
@@ -98,7 +100,10 @@ export function createLogoutPages({ pages, clients, grants, onSignedOut }: Logou
         const app = client ? await clients.app(client.clientId) : undefined
         return pages.signOut(ctx, { action: '/logout/confirm', xsrf: secretOf(ctx), ...(app ? { app } : {}) })
       }
-      const { postLogoutRedirectUri, state } = (session.state ?? {}) as { postLogoutRedirectUri?: string; state?: string }
+      const { postLogoutRedirectUri, state } = (session.state ?? {}) as {
+        postLogoutRedirectUri?: string
+        state?: string
+      }
       await notifyApps(ctx)
       await grants.endBound(session.uid)
       await onSignedOut(ctx, hinted)
@@ -130,7 +135,10 @@ async function notifyApps(ctx: KoaContextWithOIDC): Promise<void> {
   if (!session || !accountId) return
   for (const clientId of Object.keys(session.authorizations ?? {})) {
     const client = await provider.Client.find(clientId)
-    const notice = client as unknown as { backchannelLogoutUri?: string; backchannelLogout(sub: string, sid?: string): Promise<void> }
+    const notice = client as unknown as {
+      backchannelLogoutUri?: string
+      backchannelLogout(sub: string, sid?: string): Promise<void>
+    }
     if (notice?.backchannelLogoutUri) await notice.backchannelLogout(accountId, session.sidFor(clientId))
   }
 }

@@ -15,8 +15,14 @@ export interface Pages {
   leave(ctx: KoaContextWithOIDC, url: string): void
   signOut(ctx: KoaContextWithOIDC, form: { action: string; xsrf: string; app?: App }): void
   signedOut(ctx: KoaContextWithOIDC, app?: App): void
-  deviceCode(ctx: KoaContextWithOIDC, form: { action: string; xsrf: string; userCode?: string; problem?: DeviceProblem }): void
-  deviceConfirm(ctx: KoaContextWithOIDC, form: { action: string; xsrf: string; userCode: string; app: App; ip: string; userAgent: string }): void
+  deviceCode(
+    ctx: KoaContextWithOIDC,
+    form: { action: string; xsrf: string; userCode?: string; problem?: DeviceProblem },
+  ): void
+  deviceConfirm(
+    ctx: KoaContextWithOIDC,
+    form: { action: string; xsrf: string; userCode: string; app: App; ip: string; userAgent: string },
+  ): void
   deviceDone(ctx: KoaContextWithOIDC, outcome: 'approved' | 'denied', app?: App): void
 }
 

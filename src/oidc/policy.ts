@@ -7,7 +7,16 @@ import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
 import { randomId } from '../secrets.ts'
 import type { Clients } from './clients.ts'
-import { askedScopes, type ConsentAnswer, type Grants, grantSeconds, IDENTITY, isEmpty, type Plan, planGrant } from './grants.ts'
+import {
+  askedScopes,
+  type ConsentAnswer,
+  type Grants,
+  grantSeconds,
+  IDENTITY,
+  isEmpty,
+  type Plan,
+  planGrant,
+} from './grants.ts'
 import type { Resources } from './resources.ts'
 
 const { Check, Prompt, base } = interactionPolicy
@@ -32,7 +41,12 @@ interface PolicyParts {
   readonly resources: Resources
   readonly refreshAbsoluteSeconds: number
   /** Called once a person's answer took effect. */
-  readonly onConsent: (ctx: KoaContextWithOIDC, accountId: string, clientId: string, answer: ConsentAnswer) => Promise<void>
+  readonly onConsent: (
+    ctx: KoaContextWithOIDC,
+    accountId: string,
+    clientId: string,
+    answer: ConsentAnswer,
+  ) => Promise<void>
 }
 
 /** The library's `loadExistingGrant`: a new grant for this authorization, holding what was consented of what is asked. Not yet stored. */
@@ -75,16 +89,22 @@ export function mustAlwaysAsk(app: App, redirectUri: unknown): boolean {
 
 export function createPolicy(parts: PolicyParts) {
   const policy = base()
-  policy.get('login')?.checks.add(
-    new Check('account_gone', 'the account of this session may not sign in any more', (ctx) =>
-      ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT,
-    ),
-  )
+  policy
+    .get('login')
+    ?.checks.add(
+      new Check('account_gone', 'the account of this session may not sign in any more', (ctx) =>
+        ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined
+          ? Check.REQUEST_PROMPT
+          : Check.NO_NEED_TO_PROMPT,
+      ),
+    )
   policy.remove('consent')
   policy.add(
     new Prompt(
       { name: 'consent', requestable: true },
-      new Check('consent_missing', 'the requested scopes were not consented to', 'consent_required', (ctx) => consentMissing(parts, ctx)),
+      new Check('consent_missing', 'the requested scopes were not consented to', 'consent_required', (ctx) =>
+        consentMissing(parts, ctx),
+      ),
     ),
   )
   return policy
@@ -103,7 +123,8 @@ async function consentMissing(parts: PolicyParts, ctx: KoaContextWithOIDC): Prom
     await parts.grants.allow(oidc.account.accountId, app.clientId, answer, oidc.session.uid)
     await parts.onConsent(ctx, oidc.account.accountId, app.clientId, answer)
   }
-  const consent = answer ?? (app.firstParty ? undefined : await parts.grants.consentFor(oidc.account.accountId, app.clientId))
+  const consent =
+    answer ?? (app.firstParty ? undefined : await parts.grants.consentFor(oidc.account.accountId, app.clientId))
   const grant = oidc.entities['Grant'] as { expiresIn?: number; save(): Promise<string> }
   grant.expiresIn = grantSeconds(consent?.duration ?? 'until_revoked', parts.refreshAbsoluteSeconds)
   boundGrants.set(grant, consent?.duration === 'session')

@@ -10,7 +10,7 @@ import { type AdapterParts, createArtefactAdapter } from './adapter.ts'
 import { artefactId, type Model, models } from './artefacts.ts'
 import { replaceReplayDetection } from './assertions.ts'
 import type { Clients } from './clients.ts'
-import { COOKIES, createConfiguration, type ConfigurationParts } from './configuration.ts'
+import { COOKIES, type ConfigurationParts, createConfiguration } from './configuration.ts'
 import { replaceContext } from './context.ts'
 import type { Middleware } from './endpoints.ts'
 import { type NoticeQueue, queueBackchannelLogout } from './logout.ts'
@@ -62,7 +62,15 @@ function adapterFor(parts: ProviderParts, name: string): Adapter {
 /** Things that are found here but never written by the library. */
 function readOnly(find: Adapter['find']): Adapter {
   const nothing = async () => undefined
-  return { find, findByUid: nothing, findByUserCode: nothing, upsert: nothing, consume: nothing, destroy: nothing, revokeByGrantId: nothing }
+  return {
+    find,
+    findByUid: nothing,
+    findByUserCode: nothing,
+    upsert: nothing,
+    consume: nothing,
+    destroy: nothing,
+    revokeByGrantId: nothing,
+  }
 }
 
 async function findClient({ clients, admitClient }: ProviderParts, id: string) {
@@ -140,7 +148,9 @@ function steadySessions(provider: Provider): void {
   }
   prototype.resetIdentifier = function reset() {
     const oidc = currentContext()?.oidc
-    const quiet = oidc?.route.endsWith('resume') && (!oidc.result?.login || isSecondTab(this.accountId, oidc.result.login.accountId))
+    const quiet =
+      oidc?.route.endsWith('resume') &&
+      (!oidc.result?.login || isSecondTab(this.accountId, oidc.result.login.accountId))
     if (!quiet) resetIdentifier.call(this)
   }
   prototype.sidFor = function sidFor() {

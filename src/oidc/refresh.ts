@@ -51,7 +51,9 @@ export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse }
 
   return {
     async rotate(ctx) {
-      const stored = workOf(ctx).loaded.get(`refresh_token:${artefactId('RefreshToken', String(ctx.oidc.params?.['refresh_token']))}`)
+      const stored = workOf(ctx).loaded.get(
+        `refresh_token:${artefactId('RefreshToken', String(ctx.oidc.params?.['refresh_token']))}`,
+      )
       if (stored?.value.consumedAt === undefined) return true
       const body = await retryAnswer(ctx, stored)
       if (body !== undefined) workOf(ctx).replay = body
@@ -60,8 +62,14 @@ export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse }
     async settle(ctx, redemption) {
       const sealed = vault.seal('refresh answer', JSON.stringify(ctx.body))
       const kept = { sealed, binding: await binding(ctx) }
-      const consume = (value: Artefact) => (value.consumedAt === undefined ? { value: { ...value, consumedAt: now(), answer: kept } } : undefined)
-      const { changed, entry } = await store.update<Artefact>('refresh_token', redemption.id, consume, redemption.stored)
+      const consume = (value: Artefact) =>
+        value.consumedAt === undefined ? { value: { ...value, consumedAt: now(), answer: kept } } : undefined
+      const { changed, entry } = await store.update<Artefact>(
+        'refresh_token',
+        redemption.id,
+        consume,
+        redemption.stored,
+      )
       if (changed) return
       const { childId } = workOf(ctx)
       if (childId) await store.remove('refresh_token', childId)
@@ -79,7 +87,10 @@ export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse }
 /** What a retry must match: app, scope, resource, and the key it proves. */
 async function binding(ctx: KoaContextWithOIDC): Promise<string> {
   const { params, client } = ctx.oidc
-  const scope = String(params?.['scope'] ?? '').split(' ').sort().join(' ')
+  const scope = String(params?.['scope'] ?? '')
+    .split(' ')
+    .sort()
+    .join(' ')
   const resource = [params?.['resource'] ?? ''].flat().sort().join(' ')
   const parts = [client?.clientId ?? '', scope, resource, await proofThumbprint(ctx)]
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')

@@ -24,7 +24,7 @@ export function createSessionAdapter(parts: AdapterParts & { factsOf: (request: 
     return openArtefact(vault, 'Session', stored.value)
   }
 
-  const valueOf = (payload: AdapterPayload, before?: Artefact): Artefact => {
+  const storedSession = (payload: AdapterPayload, before?: Artefact): Artefact => {
     const ctx = currentContext()
     return {
       ...sealArtefact(vault, 'Session', payload),
@@ -40,7 +40,7 @@ export function createSessionAdapter(parts: AdapterParts & { factsOf: (request: 
   const merge = async (before: Stored<Artefact>, payload: AdapterPayload, expiresAt: number): Promise<void> => {
     const change = (value: Artefact, entry: Stored<Artefact>) => {
       const theirs = entry.version === before.version ? undefined : openArtefact(vault, 'Session', value)
-      return { value: valueOf(theirs ? joined(theirs, payload) : payload, value), expiresAt }
+      return { value: storedSession(theirs ? joined(theirs, payload) : payload, value), expiresAt }
     }
     const { changed } = await store.update('session', before.id, change, before)
     if (!changed) currentWork().sessionEnded = true
@@ -67,7 +67,7 @@ export function createSessionAdapter(parts: AdapterParts & { factsOf: (request: 
         work.sessionEmpty = true
         return
       }
-      const stored = await store.put('session', { id: key, value: valueOf(payload), expiresAt }, 'create')
+      const stored = await store.put('session', { id: key, value: storedSession(payload), expiresAt }, 'create')
       work.loaded.set(`session:${key}`, stored)
     },
     async consume() {},

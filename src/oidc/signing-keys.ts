@@ -43,15 +43,32 @@ export interface KeySet {
 
 const ALGORITHMS: readonly SigningAlgorithm[] = ['ES256', 'RS256', 'EdDSA']
 
-export function createSigningKeys({ store, vault, now }: { store: Store; vault: Vault; now: () => number }): SigningKeys {
+export function createSigningKeys({
+  store,
+  vault,
+  now,
+}: {
+  store: Store
+  vault: Vault
+  now: () => number
+}): SigningKeys {
   const stored = async (): Promise<StoredKey[]> => {
     const page = await store.list<StoredKey>('signing_key', { group: 'use', value: 'sig', limit: 100 })
-    return page.items.map((item) => item.value).filter((key) => key.publishedUntil === undefined || key.publishedUntil > now())
+    return page.items
+      .map((item) => item.value)
+      .filter((key) => key.publishedUntil === undefined || key.publishedUntil > now())
   }
 
   const add = async (id: string, algorithm: SigningAlgorithm, signsFrom: number): Promise<void> => {
     const { jwk, kid } = await createKey(algorithm)
-    const value: StoredKey = { kid, algorithm, use: 'sig', createdAt: now(), signsFrom, sealedJwk: vault.seal('signing key', JSON.stringify(jwk)) }
+    const value: StoredKey = {
+      kid,
+      algorithm,
+      use: 'sig',
+      createdAt: now(),
+      signsFrom,
+      sealedJwk: vault.seal('signing key', JSON.stringify(jwk)),
+    }
     try {
       await store.put('signing_key', { id, value }, 'create')
     } catch (error) {
@@ -67,7 +84,8 @@ export function createSigningKeys({ store, vault, now }: { store: Store; vault: 
 
   const open = (key: StoredKey): JWK => {
     const plain = vault.open('signing key', key.sealedJwk)
-    if (plain === undefined) throw new Error(`signing key ${key.kid} was sealed with a root secret that is not configured any more`)
+    if (plain === undefined)
+      throw new Error(`signing key ${key.kid} was sealed with a root secret that is not configured any more`)
     return JSON.parse(plain) as JWK
   }
 
@@ -88,7 +106,10 @@ export function createSigningKeys({ store, vault, now }: { store: Store; vault: 
       const publishedUntil = signsFrom + retireSeconds * 1000
       await Promise.all(ALGORITHMS.map((algorithm) => add(`${algorithm}-${now()}`, algorithm, signsFrom)))
       for (const item of before.items) {
-        const retire = (value: StoredKey) => (value.publishedUntil === undefined ? { value: { ...value, publishedUntil }, expiresAt: publishedUntil } : undefined)
+        const retire = (value: StoredKey) =>
+          value.publishedUntil === undefined
+            ? { value: { ...value, publishedUntil }, expiresAt: publishedUntil }
+            : undefined
         await store.update('signing_key', item.id, retire, item)
       }
       return this.list()
@@ -108,7 +129,9 @@ export function createSigningKeys({ store, vault, now }: { store: Store; vault: 
 /** The public half of each key, as served at `/.well-known/jwks.json`. */
 export function publicKeys(jwks: readonly JWK[]): JWK[] {
   return jwks.map((jwk) => {
-    const key = createPublicKey(createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' })).export({ format: 'jwk' }) as JWK
+    const key = createPublicKey(createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' })).export({
+      format: 'jwk',
+    }) as JWK
     return { ...key, kid: jwk.kid as string, alg: jwk.alg as string, use: 'sig' }
   })
 }

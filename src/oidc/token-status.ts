@@ -25,7 +25,8 @@ export function createTokenStatus({ tokens, clients, onRevoked }: StatusParts) {
     const checked = await tokens().check(String(params?.['token']))
     ctx.status = 200
     if (route === 'introspection') {
-      ctx.body = checked.ok && caller && mayKnow(caller, checked.claims) ? introspected(checked.claims) : { active: false }
+      ctx.body =
+        checked.ok && caller && mayKnow(caller, checked.claims) ? introspected(checked.claims) : { active: false }
       return
     }
     ctx.body = ''
