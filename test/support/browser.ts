@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
-import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 
 const screenshots = join(import.meta.dirname, '../../docs/screenshots')
 
@@ -87,19 +87,21 @@ export async function newVisitor(browser: Browser, options: VisitorOptions = {})
 export async function assertAccessible(page: Page, name: string): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze()
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-  const found = grave.map((rule) => `${rule.id}: ${rule.nodes.map((node) => `${node.target} ${node.failureSummary}`).join('; ')}`)
+  const found = grave.map(
+    (rule) => `${rule.id}: ${rule.nodes.map((node) => `${node.target} ${node.failureSummary}`).join('; ')}`,
+  )
   assert.deepEqual(found, [], `axe on ${name}`)
 }
 
 /** Fails when the page is wider than its window, naming the elements that stick out. */
 export async function assertNoSidewaysScroll(page: Page, name: string): Promise<void> {
-  const tooWide = await page.evaluate(() => {
+  const tooWide = await page.evaluate(`(() => {
     const room = document.documentElement.clientWidth
     if (document.documentElement.scrollWidth <= room) return []
     return [...document.querySelectorAll('body *')]
       .filter((element) => element.getBoundingClientRect().right > room + 0.5)
-      .map((element) => `${element.tagName}.${element.getAttribute('class')}`)
-  })
+      .map((element) => element.tagName + '.' + element.getAttribute('class'))
+  })()`)
   assert.deepEqual(tooWide, [], `sideways scroll on ${name}`)
 }
 
