@@ -66,6 +66,3 @@ export type Config = Deep<{
   dynamicRegistration: Settings['dynamic_registration']
   clientDocuments: Settings['client_documents']
 }>
-
-/** The names of the limits that can be set, as in `Config.rateLimits`. */
-export type RateLimitName = keyof Config['rateLimits']
