@@ -48,7 +48,8 @@ export async function runProgram(
   try {
     if (words.length === 0) program.help({ error: true })
     await program.parseAsync([...words], { from: 'user' })
-    return 0
+    // A command whose processes have already said what was wrong only leaves their code.
+    return Number(process.exitCode ?? 0)
   } catch (error) {
     return explain(error, { json, output })
   }

@@ -4,7 +4,6 @@
  */
 import type { Command } from 'commander'
 import type { Config } from '../config/schema.ts'
-import { AppError } from '../errors.ts'
 import { type Load, loadOrRefuse } from './config.ts'
 import { type Output, say, terminal } from './program.ts'
 
@@ -39,8 +38,8 @@ export function addServeCommand(program: Command, parts: ServeParts): void {
       const output = parts.output ?? terminal
       if (!quiet) for (const warning of warnings) output.err(`licet: warning: ${warning}\n`)
       if (config.workers > 1 && !parts.isWorker) {
-        const code = await parts.runWorkers(config.workers)
-        if (code !== 0) throw new AppError('internal', 'the first server process ended before it listened')
+        // Whatever went wrong in there has been said there.
+        process.exitCode = await parts.runWorkers(config.workers)
         return
       }
       const running = await parts.start(config, { announce: !quiet })
