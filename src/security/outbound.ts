@@ -6,7 +6,7 @@
 import { request as httpRequest } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
-import { getCACertificates } from 'node:tls'
+import { createSecureContext, getCACertificates } from 'node:tls'
 import { AppError } from '../errors.ts'
 import { canonicalAddress, createNetworkList, isLoopback, isPublicAddress } from './addresses.ts'
 import { type Exchange, exchange } from './exchange.ts'
@@ -51,8 +51,10 @@ const MAX_BYTES = 102_400
 export function createOutbound(options: OutboundOptions): Outbound {
   const { resolve, allowLoopbackHttp, elapsed } = options
   const allowed = createNetworkList(options.allowNetworks)
-  const ca = options.ca === undefined ? undefined : [...getCACertificates('default'), options.ca]
-  const agent = new Agent({ keepAlive: false, minVersion: 'TLSv1.2', ...(ca ? { ca } : {}) })
+  // Made once: reading a hundred authorities again for every connection would cost more than the connection.
+  const trust = options.ca === undefined ? {} : { ca: [...getCACertificates('default'), options.ca] }
+  const secureContext = createSecureContext({ minVersion: 'TLSv1.2', ...trust })
+  const agent = new Agent({ keepAlive: false, secureContext, rejectUnauthorized: true })
   const slots = createSlots({ perHost: 4, global: 32, waiting: 128 })
 
   const mayReach = (address: string): boolean => isPublicAddress(address) || allowed.has(address)
