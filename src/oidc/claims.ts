@@ -1,12 +1,7 @@
 /**
- * Which claims stand in a token and who may set them. Precedence, highest first; a lower source never overwrites a higher one:
- *
- *   1 protocol      iss sub aud exp iat jti client_id scope auth_time acr amr sid …: set here or by the library, nobody else
- *   2 constant      the operator's fixed words in the configuration
- *   3 hook          what the operator's own service answered for this token
- *   4 app           fields of the app's metadata
- *   5 account       attributes of the account
- *
+ * Which claims stand in a token and who may set them, highest first; a lower source never overwrites a higher one:
+ * 1 the protocol's own (set by the library and `accounts.ts`, by nobody else), 2 constants of the configuration, 3 what the operator's hook
+ * answered for this token, 4 fields of the app's metadata, 5 attributes of the account. Claims of one resource stand over those of every resource.
  * Configuration that names a protocol claim does not start; a hook that does is ignored for that name.
  */
 import { createHmac } from 'node:crypto'

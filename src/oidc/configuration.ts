@@ -50,7 +50,6 @@ export const COOKIES = {
 
 export function createConfiguration(parts: ConfigurationParts): Configuration {
   const { settings, hooks } = parts
-  const { lifetimes } = settings
   const cookie = { httpOnly: true, sameSite: 'lax', secure: true, signed: true } as const
   return {
     ...hooks,
@@ -108,45 +107,56 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
     expiresWithSession: () => false,
     revokeGrantPolicy: () => true,
     interactions: parts.policy as NonNullable<Configuration['interactions']>,
-    features: {
-      devInteractions: { enabled: false },
-      backchannelLogout: { enabled: true },
-      clientCredentials: { enabled: true },
-      deviceFlow: {
-        enabled: true,
-        charset: 'base-20',
-        mask: '****-****',
-        deviceInfo: (ctx: KoaContextWithOIDC) => deviceInfo(parts, ctx),
-        ...parts.deviceFlow,
-      },
-      dPoP: { enabled: true, nonceSecret: parts.dpopNonceSecret, requireNonce: () => false },
-      introspection: { enabled: true, allowedPolicy: parts.ownTokenOnly },
-      revocation: { enabled: true, allowedPolicy: parts.ownTokenOnly },
-      pushedAuthorizationRequests: { enabled: true },
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: (_ctx: unknown, _client: unknown, oneOf?: string[]) => oneOf?.[0] ?? parts.defaultResource,
-        useGrantedResource: () => true,
-        ...parts.resourceLookup,
-      },
-      rpInitiatedLogout: { enabled: true, ...parts.logout },
-      userinfo: { enabled: true },
-    },
-    ttl: {
-      AccessToken: (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) =>
-        token.resourceServer?.accessTokenTTL ?? 900,
-      ClientCredentials: (_ctx: unknown, token: { resourceServer?: { accessTokenTTL?: number } }) =>
-        token.resourceServer?.accessTokenTTL ?? 900,
-      AuthorizationCode: lifetimes.code,
-      DeviceCode: lifetimes.deviceCode,
-      PushedAuthorizationRequest: lifetimes.pushedRequest,
-      IdToken: lifetimes.idToken,
-      Interaction: lifetimes.interaction,
-      Grant: lifetimes.refreshAbsolute,
-      RefreshToken: (_ctx: unknown, token: { iiat?: number }) => refreshSeconds(parts, token.iiat),
-      Session: (_ctx: unknown, session: { loginTs?: number }) => sessionSeconds(parts, session.loginTs),
-    },
+    features: features(parts),
+    ttl: ttl(parts),
   } as unknown as Configuration
+}
+
+function features(parts: ConfigurationParts) {
+  return {
+    devInteractions: { enabled: false },
+    backchannelLogout: { enabled: true },
+    clientCredentials: { enabled: true },
+    deviceFlow: {
+      enabled: true,
+      charset: 'base-20',
+      mask: '****-****',
+      deviceInfo: (ctx: KoaContextWithOIDC) => deviceInfo(parts, ctx),
+      ...parts.deviceFlow,
+    },
+    dPoP: { enabled: true, nonceSecret: parts.dpopNonceSecret, requireNonce: () => false },
+    introspection: { enabled: true, allowedPolicy: parts.ownTokenOnly },
+    revocation: { enabled: true, allowedPolicy: parts.ownTokenOnly },
+    pushedAuthorizationRequests: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: (_ctx: unknown, _client: unknown, oneOf?: string[]) => oneOf?.[0] ?? parts.defaultResource,
+      useGrantedResource: () => true,
+      ...parts.resourceLookup,
+    },
+    rpInitiatedLogout: { enabled: true, ...parts.logout },
+    userinfo: { enabled: true },
+  }
+}
+
+type IssuedToken = { resourceServer?: { accessTokenTTL?: number } }
+
+/** Seconds each thing lives. */
+function ttl(parts: ConfigurationParts) {
+  const { lifetimes } = parts.settings
+  const ofResource = (_ctx: unknown, token: IssuedToken) => token.resourceServer?.accessTokenTTL ?? 900
+  return {
+    AccessToken: ofResource,
+    ClientCredentials: ofResource,
+    AuthorizationCode: lifetimes.code,
+    DeviceCode: lifetimes.deviceCode,
+    PushedAuthorizationRequest: lifetimes.pushedRequest,
+    IdToken: lifetimes.idToken,
+    Interaction: lifetimes.interaction,
+    Grant: lifetimes.refreshAbsolute,
+    RefreshToken: (_ctx: unknown, token: { iiat?: number }) => refreshSeconds(parts, token.iiat),
+    Session: (_ctx: unknown, session: { loginTs?: number }) => sessionSeconds(parts, session.loginTs),
+  }
 }
 
 function nameToken(_ctx: unknown, token: { grantId?: string }, made: { payload: { jti?: string } }): void {

@@ -1,0 +1,112 @@
+/**
+ * The parts of the engine that live as long as the process, and the library's configuration made from them. `engine.ts` puts both to work
+ * and replaces the provider when the keys change.
+ */
+import { hkdfSync } from 'node:crypto'
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import type { App } from '../apps/app.ts'
+import type { Vault } from '../secrets.ts'
+import type { Store } from '../storage/store.ts'
+import { type AccountSource, createAccountFinder, createTokenClaims } from './accounts.ts'
+import { createAssertionCheck } from './assertions.ts'
+import { createClaimsHook, type HookFetch } from './claims.ts'
+import { type AppSource, createClients } from './clients.ts'
+import type { ConfigurationParts } from './configuration.ts'
+import { createResourceLookup } from './context.ts'
+import { createDevicePages } from './device.ts'
+import { createErrorRenderer } from './error-pages.ts'
+import type { ProtocolEvents } from './events.ts'
+import { createGrants } from './grants.ts'
+import { createLogoutPages, createNoticeQueue } from './logout.ts'
+import type { Pages } from './pages.ts'
+import { createGrantLoader, createPolicy } from './policy.ts'
+import { createRefresh } from './refresh.ts'
+import { createResources } from './resources.ts'
+import { createRestart } from './restart.ts'
+import type { OidcSettings } from './settings.ts'
+import type { SigningKeys } from './signing-keys.ts'
+import { ownTokenOnly } from './token-status.ts'
+
+export interface EngineParts {
+  readonly settings: OidcSettings
+  readonly store: Store
+  readonly vault: Vault
+  readonly now: () => number
+  readonly accounts: AccountSource
+  readonly apps: AppSource
+  readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
+  readonly admitClient: (ctx: KoaContextWithOIDC, clientId: string) => Promise<void>
+  readonly pages: Pages
+  readonly events: ProtocolEvents
+  readonly signingKeys: SigningKeys
+  readonly uiLocales: readonly string[]
+  /** Address and agent of a request, by the network rules. */
+  readonly factsOf: (request: object) => { ip: string; userAgent: string }
+  /** The guarded way out. */
+  readonly fetch: (url: string, init?: RequestInit) => Promise<Response>
+  readonly hookFetch: HookFetch
+  readonly pause: (milliseconds: number) => Promise<void>
+}
+
+export type Pieces = ReturnType<typeof createPieces>
+
+export function createPieces(parts: EngineParts) {
+  const { settings, store, vault, now, events } = parts
+  const retryWindowSeconds = settings.lifetimes.refreshRetryWindow
+  return {
+    resources: createResources(settings),
+    clients: createClients({ apps: parts.apps, now }),
+    grants: createGrants({ store, now }),
+    restart: createRestart({ vault, now }),
+    notices: createNoticeQueue({ atOnce: 8, pause: parts.pause, onGivenUp: events.noticeGivenUp }),
+    refresh: createRefresh({ store, vault, now, retryWindowSeconds, onReuse: events.refreshReused }),
+  }
+}
+
+/** The library's configuration, but for keys and adapter. */
+export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<ConfigurationParts, 'adapter' | 'jwks'> {
+  const { settings, vault, now, events, pages } = parts
+  const { resources, clients, grants, refresh } = pieces
+  const onSignedOut = events.signedOut
+  const policyParts = {
+    clients,
+    grants,
+    resources,
+    refreshAbsoluteSeconds: settings.lifetimes.refreshAbsolute,
+    onConsent: events.consented,
+  }
+  const askHook = settings.claims.hook && createClaimsHook(settings.claims.hook, parts.hookFetch)
+  return {
+    settings,
+    now,
+    cookieKeys: vault.cookieKeys,
+    dpopNonceSecret: Buffer.from(hkdfSync('sha256', vault.cookieKeys.join(), 'licet', 'dpop nonce', 32)),
+    policy: {
+      policy: createPolicy(policyParts),
+      url: (_ctx: unknown, { uid }: { uid: string }) => `/interaction/${uid}`,
+    } as never,
+    hooks: {
+      findAccount: createAccountFinder(parts.accounts, settings.claims, clients) as never,
+      loadExistingGrant: createGrantLoader(policyParts) as never,
+      extraTokenClaims: createTokenClaims(settings.claims, resources, clients, askHook) as never,
+      rotateRefreshToken: (ctx: KoaContextWithOIDC) => refresh.rotate(ctx),
+      renderError: createErrorRenderer({ pages, clients, explain: settings.explain }),
+      assertJwtClientAuthClaimsAndHeader: createAssertionCheck(now) as never,
+      clientBasedCORS: ((_ctx: unknown, origin: string, client: { redirectUris?: string[] }) =>
+        registeredOrigin(origin, client)) as never,
+      fetch: parts.fetch as never,
+    },
+    deviceFlow: createDevicePages(pages, clients),
+    logout: createLogoutPages({ pages, clients, grants, onSignedOut }),
+    resourceLookup: { getResourceServerInfo: createResourceLookup(resources, clients) },
+    defaultResource: resources.standard.identifier,
+    ownTokenOnly,
+    facts: (ctx: KoaContextWithOIDC) => parts.factsOf(ctx.req),
+  }
+}
+
+/** CORS at the token endpoint and its neighbours: the origins of the app's redirect URIs, nothing else (contract.md). */
+function registeredOrigin(origin: string, client: { redirectUris?: string[] }): boolean {
+  if (origin === 'null') return false
+  return (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin)
+}
