@@ -134,8 +134,6 @@ function uriProblems(wanted: WantedFields): FieldError[] {
 }
 
 function refusal(fields: readonly FieldError[]): AppError {
-  const [first] = fields
-  const message =
-    fields.length === 1 && first ? `${first.pointer.slice(1)}: ${first.detail}` : 'Some fields are not valid.'
+  const message = fields.map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`).join('\n')
   return new AppError('invalid_request', message, { details: { fields } })
 }

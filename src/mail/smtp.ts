@@ -13,14 +13,14 @@ export interface SmtpOptions {
   readonly url: string
   /** The sender's address. */
   readonly from: string
-  /** The sender's name. */
-  readonly fromName: string
+  /** The sender's name; usually the brand's. */
+  readonly fromName?: string
 }
 
 const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost'])
 
 /** A pool of at most two connections. @throws TypeError for a URL that is none. */
-export function createSmtpTransport({ url, from, fromName }: SmtpOptions): Transport {
+export function createSmtpTransport({ url, from, fromName = '' }: SmtpOptions): Transport {
   const { protocol, hostname, port, username, password, searchParams } = new URL(url)
   const secure = protocol === 'smtps:'
   const mailer = createTransport({
