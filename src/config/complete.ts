@@ -36,7 +36,12 @@ export function completeConfig(settings: Settings, place: Place, machine: Machin
         )
   const kept =
     settings.secret ??
-    attempt(['data_dir'], 'a directory that can be written', dataDir, () => [machine.keepSecret(dataDir)])
+    attempt(
+      ['data_dir'],
+      'a directory that can be written and, if it holds a secret, one of at least 32 characters of your own',
+      dataDir,
+      () => [machine.keepSecret(dataDir)],
+    )
   if (!kept || issues.length > 0) return { issues }
   return { config: assemble(settings, { dataDir, secrets: kept, ca, cwd: place.cwd, cores: machine.cores }) }
 }

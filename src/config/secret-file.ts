@@ -3,11 +3,11 @@
  * Several processes may start at once on an empty directory: exactly one secret comes into being and all of them read it.
  * Production never comes here: there the secret is given (`load.ts`).
  */
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomToken } from '../secrets.ts'
 
-/** The kept secret, made first if there is none. A directory made here gets mode 0700, the file 0600. Throws what the file system throws. */
+/** The kept secret, made first if there is none. A directory made here gets mode 0700, the file 0600. Throws what the file system throws, and for a secret that is none. */
 export function keepSecret(dataDir: string): string {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const path = join(dataDir, 'secret')
@@ -16,11 +16,21 @@ export function keepSecret(dataDir: string): string {
 
 function readSecret(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8').trim()
+    refusePlanted(path)
+    const secret = readFileSync(path, 'utf8').trim()
+    if (secret.length < 32) throw new Error(`${path} holds less than a secret`)
+    return secret
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** A secret that another account of this machine put there is one it knows. */
+function refusePlanted(path: string): void {
+  const own = process.getuid?.() ?? 0
+  const { uid } = statSync(path)
+  if (own !== 0 && uid !== own && uid !== 0) throw new Error(`${path} belongs to somebody else`)
 }
 
 function createSecret(path: string): string {
@@ -34,5 +44,5 @@ function createSecret(path: string): string {
   } finally {
     rmSync(draft, { force: true })
   }
-  return readFileSync(path, 'utf8').trim()
+  return readSecret(path) ?? createSecret(path)
 }

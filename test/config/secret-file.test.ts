@@ -2,8 +2,18 @@
  * The root secret that development makes for itself: once, for its owner only, however many processes start.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -45,4 +55,33 @@ test('a data directory that cannot be made is a problem with a name, not a crash
   writeFileSync(inTheWay, '')
   const loaded = loadConfig({ env: { LICET_DATA_DIR: join(inTheWay, 'data') }, cwd: scratch })
   assert.deepEqual('problems' in loaded && loaded.problems.map(({ path }) => path), ['LICET_DATA_DIR'])
+})
+
+test('attack: an emptied or shortened secret file stops the start instead of sealing with a guessable key', () => {
+  for (const [name, text] of Object.entries({ empty: '', short: 'hunter2\n' })) {
+    const dataDir = join(scratch, name)
+    mkdirSync(dataDir)
+    writeFileSync(join(dataDir, 'secret'), text)
+    const loaded = loadConfig({ env: { LICET_DATA_DIR: dataDir }, cwd: scratch })
+    assert.deepEqual('problems' in loaded && loaded.problems.map(({ path }) => path), ['LICET_DATA_DIR'], name)
+    assert.equal(readFileSync(join(dataDir, 'secret'), 'utf8'), text)
+  }
+})
+
+test('attack: a secret planted by another account of the machine is refused', {
+  skip: process.getuid?.() !== 0 && 'needs root to play two accounts',
+}, () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'licet-planted-'))
+  try {
+    chmodSync(dataDir, 0o777)
+    writeFileSync(join(dataDir, 'secret'), 'x'.repeat(40), { mode: 0o644 })
+    chownSync(join(dataDir, 'secret'), 12_345, 12_345)
+    // The module is loaded as root, from wherever the checkout lies, and acts as somebody ordinary.
+    const script = `const { keepSecret } = await import(${JSON.stringify(import.meta.resolve('../../src/config/secret-file.ts'))}); process.setuid(23_456); keepSecret(${JSON.stringify(dataDir)})`
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    assert.notEqual(status, 0)
+    assert.match(stderr, /belongs to somebody else/)
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true })
+  }
 })
