@@ -3,7 +3,9 @@
  * `--help` and `config check` answer at once. What the server consists of is `app.ts`.
  */
 import { readFileSync } from 'node:fs'
-import { addConfigCommands } from './cli/config.ts'
+import { addAccountCommands } from './cli/account.ts'
+import { addAppCommands } from './cli/app.ts'
+import { addConfigCommands, loadOrRefuse } from './cli/config.ts'
 import { addDoctorCommand } from './cli/doctor.ts'
 import { createProgram, runProgram } from './cli/program.ts'
 import { addServeCommand } from './cli/serve.ts'
@@ -22,6 +24,9 @@ addServeCommand(program, {
   isWorker,
 })
 addConfigCommands(program)
+const openCore = async () => (await import('./core.ts')).openCore(loadOrRefuse().config)
+addAccountCommands(program, openCore)
+addAppCommands(program, openCore)
 addDoctorCommand(program, { load: loadConfig, now, nodeVersion: process.versions.node })
 
 const code = await runProgram(program, words)
