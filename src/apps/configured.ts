@@ -44,7 +44,8 @@ function toApp(wanted: ConfiguredApp, scopes: ScopeRules, now: number): App {
     clientId: wanted.clientId as ClientId,
     source: 'configuration',
     firstParty: wanted.firstParty,
-    verified: wanted.firstParty,
+    // What the operator writes into the configuration, the operator has checked.
+    verified: true,
     ...(wanted.resourceServer ? { resourceServer: wanted.resourceServer } : {}),
     secrets: wanted.clientSecret === undefined ? [] : [keptSecret(wanted.clientSecret, now)],
     createdAt: now,
