@@ -4,6 +4,7 @@
  */
 import type { EventEmitter } from 'node:events'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { AppError } from '../errors.ts'
 import { unavailable } from './entry.ts'
 import type { RedisTarget } from './redis-url.ts'
 
@@ -33,7 +34,10 @@ const options = {
   disableClientInfo: true,
 } satisfies RedisOptions
 
-/** Connects and waits until commands can be sent. @throws AppError `store_unavailable` when that takes more than 3 s. */
+/**
+ * Connects and waits until commands can be sent. @throws AppError `store_unavailable` when that takes
+ * more than 3 s, `invalid_configuration` when the server does not accept the credentials.
+ */
 export async function connect(target: RedisTarget): Promise<Client> {
   const client = target.mode === 'cluster' ? connectCluster(target) : new Redis(serverOptions(target))
   let lastError: unknown
@@ -42,13 +46,20 @@ export async function connect(target: RedisTarget): Promise<Client> {
     lastError = error
   })
   try {
-    await whenReady(client, () => lastError)
+    await whenReady(events, () => lastError)
   } catch (error) {
     client.disconnect()
-    throw unavailable(error)
+    throw wasRefused(error)
+      ? new AppError('invalid_configuration', 'Redis refuses the user or the password of the store URL.', {
+          cause: error,
+        })
+      : unavailable(error)
   }
   return client
 }
+
+const wasRefused = (error: unknown): boolean =>
+  error instanceof Error && /^(WRONGPASS|NOAUTH|NOPERM)\b/.test(error.message)
 
 /** True for a cluster's client: its keys lie on several servers. */
 export function isCluster(client: Client): client is Cluster {
@@ -104,16 +115,18 @@ function credentials({ username, password }: RedisTarget): { username?: string; 
   return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) }
 }
 
-function whenReady(client: Client, lastError: () => unknown): Promise<void> {
+function whenReady(events: EventEmitter, lastError: () => unknown): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      client.off('ready', ready)
-      reject(lastError() ?? new Error('no answer'))
-    }, openTimeoutMs)
-    const ready = (): void => {
+    const end = (act: () => void): void => {
       clearTimeout(timer)
-      resolve()
+      events.off('ready', ready).off('error', failed)
+      act()
     }
-    client.once('ready', ready)
+    const timer = setTimeout(() => end(() => reject(lastError() ?? new Error('no answer'))), openTimeoutMs)
+    const ready = (): void => end(resolve)
+    const failed = (error: unknown): void => {
+      if (wasRefused(error)) end(() => reject(error))
+    }
+    events.on('ready', ready).on('error', failed)
   })
 }

@@ -5,12 +5,14 @@
  */
 import { unavailable } from './entry.ts'
 import { type Client, commandTimeoutMs, connect, isCluster, mastersOf, type Node } from './redis-connect.ts'
-import type { Script } from './redis-scripts.ts'
+import { type Script, scripts } from './redis-scripts.ts'
 import { slotOf } from './redis-slot.ts'
 import type { RedisTarget } from './redis-url.ts'
 
 /** How long replicas may take to confirm. The rest of the time of a command is for the way there and back. */
-const confirmTimeoutMs = 500
+const confirmTimeoutMs = 400
+/** What waited longer than this for its turn on a connection that confirms is refused: its answer would come too late. */
+const longestQueueMs = 300
 
 export type Argument = string | number
 
@@ -33,6 +35,7 @@ export interface Lanes {
 
 interface Waiting {
   readonly call: Call
+  readonly since: number
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
 }
@@ -77,7 +80,7 @@ async function openRoad(target: RedisTarget, replicas: number) {
     const node = nodeFor(client, call.keys[0])
     try {
       if (!node) throw new Error('MOVED')
-      return await new Promise((resolve, reject) => laneTo(node)({ call, resolve, reject }))
+      return await new Promise((resolve, reject) => laneTo(node)({ call, since: performance.now(), resolve, reject }))
     } catch (error) {
       if (!wasNotExecuted(error)) throw unavailable(error)
       return await detour(client, call, replicas).catch((failure: unknown) => Promise.reject(unavailable(failure)))
@@ -117,9 +120,10 @@ function wasNotExecuted(error: unknown): boolean {
 function createLane(node: Node, replicas: number): Lane {
   let queue: Waiting[] = []
   let scheduled = false
+  teach(node)
 
   async function flush(): Promise<void> {
-    const batch = queue
+    const batch = replicas === 0 ? queue : withoutLate(queue)
     queue = []
     if (replicas === 0) scheduled = false
     await sendBatch(node, batch, replicas)
@@ -136,7 +140,26 @@ function createLane(node: Node, replicas: number): Lane {
   }
 }
 
+/** Sends every script ahead on every new connection, so that none has to be sent twice. */
+function teach(node: Node): void {
+  const load = (): void => {
+    const pipeline = node.pipeline()
+    for (const { text } of scripts) pipeline.script('LOAD', text)
+    // A server that did not learn them answers NOSCRIPT, and gets the text then.
+    pipeline.exec().catch(() => undefined)
+  }
+  if (node.status === 'ready') load()
+  node.on('ready', load)
+}
+
+function withoutLate(queue: readonly Waiting[]): Waiting[] {
+  const earliest = performance.now() - longestQueueMs
+  for (const { since, reject } of queue) if (since < earliest) reject(new Error('no turn in time'))
+  return queue.filter(({ since }) => since >= earliest)
+}
+
 async function sendBatch(node: Node, batch: readonly Waiting[], replicas: number): Promise<void> {
+  if (batch.length === 0) return
   const pipeline = node.pipeline()
   for (const { call } of batch) pipeline.call(...wire(call, 'evalsha'))
   if (replicas > 0) pipeline.wait(replicas, confirmTimeoutMs)

@@ -9,8 +9,13 @@ export interface Script {
   readonly sha: string
 }
 
+/** All of them. */
+export const scripts: Script[] = []
+
 function script(text: string): Script {
-  return { text, sha: hash('sha1', text, 'hex') }
+  const made = { text, sha: hash('sha1', text, 'hex') }
+  scripts.push(made)
+  return made
 }
 
 /**
