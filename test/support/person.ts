@@ -3,6 +3,7 @@
  * Stops where the browser would leave for an app, and returns that address.
  */
 import { PASSWORD } from './licet.ts'
+import { headersOf, sendOnWire } from './wire.ts'
 
 export interface Visit {
   readonly status: number
@@ -28,22 +29,26 @@ export class Person {
   }
 
   /** One request without following anything. */
-  async send(method: string, url: string, form?: [string, string][], headers: Record<string, string> = {}): Promise<Visit> {
+  async send(
+    method: string,
+    url: string,
+    form?: [string, string][],
+    headers: Record<string, string> = {},
+  ): Promise<Visit> {
     const target = new URL(url, this.issuer)
-    const answer = await fetch(this.origin + target.pathname + target.search, {
-      method,
-      redirect: 'manual',
+    const reply = await sendOnWire(this.issuer, method, target.pathname + target.search, {
+      origin: this.origin,
       headers: {
         accept: 'text/html,application/xhtml+xml',
-        host: new URL(this.issuer).host,
         ...this.#cookieHeader(target.pathname),
         ...(form ? { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' } : {}),
         ...headers,
       },
-      ...(form ? { body: new URLSearchParams(form) } : {}),
+      ...(form ? { body: new URLSearchParams(form).toString() } : {}),
     })
+    const answer = headersOf(reply)
     this.#keep(answer, target.pathname)
-    return { status: answer.status, url: target.href, headers: answer.headers, body: await answer.text() }
+    return { status: reply.status, url: target.href, headers: answer, body: reply.text }
   }
 
   /** Follows redirects and meta refreshes as long as they stay on the server; `url` of the result is where it ended, maybe at an app. */
@@ -71,14 +76,22 @@ export class Person {
   /** As `submit`, without following. */
   async press(visit: Visit, values: Record<string, string | string[]>, action = ''): Promise<Visit> {
     const form = formsOf(visit.body).find((one) => one.action.includes(action))
-    if (!form) throw new Error(`no form towards ${action || 'anywhere'} at ${visit.url} (${visit.status}): ${textOf(visit.body).slice(0, 400)}`)
+    if (!form)
+      throw new Error(
+        `no form towards ${action || 'anywhere'} at ${visit.url} (${visit.status}): ${textOf(visit.body).slice(0, 400)}`,
+      )
     const kept = form.fields.filter(([name]) => !(name in values))
-    const given = Object.entries(values).flatMap(([name, value]) => [value].flat().map((one): [string, string] => [name, one]))
+    const given = Object.entries(values).flatMap(([name, value]) =>
+      [value].flat().map((one): [string, string] => [name, one]),
+    )
     return this.send('POST', new URL(form.action || visit.url, visit.url).href, [...kept, ...given])
   }
 
   /** From an authorization URL to the app's redirect, signing in and allowing on the way. */
-  async authorize(url: string, who: { email: string; password?: string; allow?: Record<string, string | string[]> }): Promise<URL> {
+  async authorize(
+    url: string,
+    who: { email: string; password?: string; allow?: Record<string, string | string[]> },
+  ): Promise<URL> {
     let visit = await this.open(url)
     if (visit.body.includes('name="password"')) {
       visit = await this.submit(visit, { email: who.email, password: who.password ?? PASSWORD }, '/sign-in')
@@ -90,12 +103,16 @@ export class Person {
   }
 
   #cookieHeader(path: string): Record<string, string> {
-    const fitting = [...this.cookies].filter(([, cookie]) => path === cookie.path || path.startsWith(cookie.path.replace(/\/?$/, '/')) || cookie.path === '/')
-    return fitting.length === 0 ? {} : { cookie: fitting.map(([key, { value }]) => `${key.split('\n')[0]}=${value}`).join('; ') }
+    const fitting = [...this.cookies].filter(
+      ([, cookie]) => path === cookie.path || path.startsWith(cookie.path.replace(/\/?$/, '/')) || cookie.path === '/',
+    )
+    return fitting.length === 0
+      ? {}
+      : { cookie: fitting.map(([key, { value }]) => `${key.split('\n')[0]}=${value}`).join('; ') }
   }
 
-  #keep(answer: Response, path: string): void {
-    for (const line of answer.headers.getSetCookie()) {
+  #keep(headers: Headers, path: string): void {
+    for (const line of headers.getSetCookie()) {
       const [pair = '', ...attributes] = line.split(/;\s*/)
       const at = pair.indexOf('=')
       const name = pair.slice(0, at)
@@ -131,9 +148,16 @@ function fieldOf(input: string): [string, string][] {
 }
 
 export function textOf(html: string): string {
-  return unescapeHtml(html.replace(/<(script|style)[\s\S]*?<\/\1>/g, '').replace(/<[^>]+>/g, ' ')).replace(/\s+/g, ' ').trim()
+  return unescapeHtml(html.replace(/<(script|style)[\s\S]*?<\/\1>/g, '').replace(/<[^>]+>/g, ' '))
+    .replace(/\s+/g, ' ')
+    .trim()
 }
 
 function unescapeHtml(text: string): string {
-  return text.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code))).replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&quot;/g, '"').replace(/&amp;/g, '&')
+  return text
+    .replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&quot;/g, '"')
+    .replace(/&amp;/g, '&')
 }
