@@ -185,7 +185,7 @@ function mapped(table: Readonly<Record<string, readonly string[]>>): Record<stri
   return Object.fromEntries(Object.entries(table).map(([scope, claims]) => [scope, [...claims]]))
 }
 
-/** Custom claims of ID tokens and userinfo ride on `openid`. */
+/** How the person signed in stands in every ID token; custom claims of ID tokens and userinfo ride on `openid` too. */
 function customPersonClaims({ claims }: OidcSettings): Record<string, string[]> {
-  return { openid: ['sub', ...Object.keys(claims.idToken), ...Object.keys(claims.userinfo)] }
+  return { openid: ['sub', 'auth_time', 'acr', 'amr', ...Object.keys(claims.idToken), ...Object.keys(claims.userinfo)] }
 }
