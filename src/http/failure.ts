@@ -43,7 +43,9 @@ export function createFailure({ issuer, log, draw, showReasons }: FailureOptions
   return (ctx: HttpContext, thrown: unknown): void => {
     const error = toAppError(thrown)
     if (error.status >= 500) report(log, ctx, error)
+    if (ctx.res.writableEnded) return
     if (ctx.res.headersSent || ctx.res.destroyed) {
+      // Half an answer is out: ending the connection tells the client that it is no whole one.
       ctx.res.destroy()
       return
     }
