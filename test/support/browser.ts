@@ -3,7 +3,7 @@
  * of ours promises: no serious axe finding, no console or CSP error, no horizontal scroll. Screenshots go to `docs/screenshots`.
  */
 import assert from 'node:assert/strict'
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
@@ -83,9 +83,10 @@ export async function newVisitor(browser: Browser, options: VisitorOptions = {})
   return { context, page, complaints: () => heard.splice(0), close: () => context.close() }
 }
 
-/** Fails on every serious or critical finding of axe, naming rule and elements. */
-export async function assertAccessible(page: Page, name: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
+/** Fails on every serious or critical finding of axe, naming rule and elements. `rules` limits it to some rules. */
+export async function assertAccessible(page: Page, name: string, rules?: string[]): Promise<void> {
+  const axe = new AxeBuilder({ page })
+  const { violations } = await (rules ? axe.withRules(rules) : axe).analyze()
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
   const found = grave.map(
     (rule) => `${rule.id}: ${rule.nodes.map((node) => `${node.target} ${node.failureSummary}`).join('; ')}`,
@@ -105,8 +106,16 @@ export async function assertNoSidewaysScroll(page: Page, name: string): Promise<
   assert.deepEqual(tooWide, [], `sideways scroll on ${name}`)
 }
 
-/** Keeps a full-page picture as `docs/screenshots/<name>.png`. */
+/** Keeps a full-page picture as `docs/screenshots/<name>.jpg`; an equal one is left alone. */
 export async function keepScreenshot(page: Page, name: string): Promise<void> {
+  const picture = await page.screenshot({
+    type: 'jpeg',
+    quality: 80,
+    fullPage: true,
+    animations: 'disabled',
+    caret: 'hide',
+  })
+  const path = join(screenshots, `${name}.jpg`)
   mkdirSync(screenshots, { recursive: true })
-  await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true })
+  if (!existsSync(path) || !readFileSync(path).equals(picture)) writeFileSync(path, picture)
 }
