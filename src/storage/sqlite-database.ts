@@ -4,12 +4,11 @@
  */
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { AppError } from '../errors.ts'
 import { unavailable } from './entry.ts'
 
 export type Database = DatabaseSync
-export type Statement = StatementSync
 
 /** The layout of the tables below. An older program refuses a newer layout instead of damaging it. */
 const layout = 1

@@ -4,13 +4,7 @@
 import { createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** A port on 127.0.0.1 that nobody listens on right now. Somebody may take it before its user does: starters try again. */
-export async function freePort(): Promise<number> {
-  const [port] = await freePorts(1)
-  return port as number
-}
-
-/** Several different free ports. */
+/** Different ports on 127.0.0.1 that nobody listens on right now. Somebody may take one before its user does: starters try again. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
