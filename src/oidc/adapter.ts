@@ -42,8 +42,10 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
   const writeBack = async (before: Stored<Artefact>, value: Artefact, expiresAt: number): Promise<void> => {
     const change = (_now: Artefact, entry: Stored<Artefact>) =>
       entry.version === before.version ? { value, expiresAt } : undefined
-    const { changed } = await store.update(kind, before.id, change, before)
-    if (!changed) throw new errors.InvalidRequest('this request was answered elsewhere in the meantime')
+    const { changed, entry } = await store.update(kind, before.id, change, before)
+    if (!changed || !entry) throw new errors.InvalidRequest('this request was answered elsewhere in the meantime')
+    // The library may write again in the same request: over its own write then.
+    currentWork().loaded.set(`${kind}:${entry.id}`, entry)
   }
 
   return guardStore({
