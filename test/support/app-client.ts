@@ -9,6 +9,8 @@ import { newAccount, operator } from './licet.ts'
 import { Person } from './person.ts'
 import { type Reply, type Sending, sendOnWire } from './wire.ts'
 
+export type { Sending } from './wire.ts'
+
 /** A JSON answer; the fields that tests read most are named, and trusted to be there. */
 export interface Body {
   readonly error?: string
