@@ -24,7 +24,7 @@ interface EndpointParts {
 }
 
 export function createEndpoints(parts: EndpointParts): readonly Middleware[] {
-  return [storeFailures(parts), sessionCookies(parts), tokenAnswers(parts), departures(parts)]
+  return [storeFailures(parts), sessionCookies(parts), tokenAnswers(parts), departures(parts), formAnswers]
 }
 
 const PAGE_ROUTES = /^(authorization|resume|code_verification|device_resume|end_session)/
@@ -86,17 +86,14 @@ function sessionCookies({ sessionCookie }: EndpointParts): Middleware {
   }
 }
 
-/** Settles single use, answers for structured tokens, and kills a family whose replaced token another app presents. */
+/** Settles single use, answers for structured tokens, and draws the consequences of a refused refresh. */
 function tokenAnswers({ settle, refresh, tokenStatus }: EndpointParts): Middleware {
   return async (ctx, next) => {
     await next()
     if (!ctx.oidc) return
     if (ctx.oidc.route === 'token') {
       await settle(ctx)
-      const { params } = ctx.oidc
-      if (ctx.status === 400 && params?.['grant_type'] === 'refresh_token' && params['refresh_token']) {
-        await refresh.foreign(ctx, String(params['refresh_token']))
-      }
+      if (ctx.status === 400 && ctx.oidc.params?.['grant_type'] === 'refresh_token') await refresh.refused(ctx)
       return
     }
     await tokenStatus(ctx)
@@ -116,4 +113,19 @@ function departures({ pages, rememberRequest, afterSignOut }: EndpointParts): Mi
     ctx.status = 200
     pages.leave(ctx, location)
   }
+}
+
+/**
+ * `response_mode=form_post`: the one page whose form goes to an app. Its policy names where it goes, which the library has compared with what is
+ * registered, and nothing else; an error page of ours shows no such form and keeps `form-action 'self'`.
+ */
+async function formAnswers(ctx: KoaContextWithOIDC, next: Next): Promise<void> {
+  await next()
+  const { params, route } = ctx.oidc ?? {}
+  const target = URL.parse(String(params?.['redirect_uri']))
+  const answersByForm = params?.['response_mode'] === 'form_post' && (route === 'authorization' || route === 'resume')
+  if (!answersByForm || !target || !String(ctx.body).includes('<title>Submitting Callback</title>')) return
+  const source = target.origin === 'null' ? target.protocol : target.origin
+  const policy = ctx.response.get('Content-Security-Policy')
+  ctx.set('Content-Security-Policy', policy.replace("form-action 'self'", `form-action 'self' ${source}`))
 }

@@ -27,33 +27,36 @@ export interface Refresh {
   rotate(ctx: KoaContextWithOIDC): Promise<boolean>
   /** Consumes the parent together with the answer, or turns the losing request into a retry. */
   settle(ctx: KoaContextWithOIDC, redemption: Redemption): Promise<void>
-  /** A replaced token in the hands of another app kills the family. */
-  foreign(ctx: KoaContextWithOIDC, token: string): Promise<void>
+  /** What follows from a refused refresh: of a replaced token, inside the window by its own app, `invalid_grant` and no more; else the family dies. */
+  refused(ctx: KoaContextWithOIDC): Promise<void>
 }
 
 export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse }: RefreshParts): Refresh {
+  const presented = (ctx: KoaContextWithOIDC): Stored<Artefact> | undefined => {
+    const id = artefactId('RefreshToken', String(ctx.oidc.params?.['refresh_token']))
+    return workOf(ctx).loaded.get(`refresh_token:${id}`)
+  }
+
+  const isInWindow = ({ value }: Stored<Artefact>): boolean =>
+    value.consumedAt !== undefined && now() - value.consumedAt <= retryWindowSeconds * 1000
+
+  /** Told once: who goes on presenting tokens of a dead family changes nothing. */
   const familyDies = async (ctx: KoaContextWithOIDC, stored: Stored<Artefact>): Promise<void> => {
     const payload = openArtefact(vault, 'RefreshToken', stored.value)
-    if (!payload?.grantId) return
-    await store.remove('grant', payload.grantId)
+    if (!payload?.grantId || !(await store.remove('grant', payload.grantId))) return
     await onReuse(ctx, payload.grantId, payload.accountId ?? '', payload.clientId ?? '')
   }
 
-  /** The kept answer if this request may have it; undefined refuses and leaves the family alone; throws after killing it. */
+  /** The kept answer if this request may have it. */
   const retryAnswer = async (ctx: KoaContextWithOIDC, stored: Stored<Artefact>): Promise<string | undefined> => {
-    const { consumedAt, answer: kept } = stored.value
-    if (consumedAt === undefined || !kept || now() - consumedAt > retryWindowSeconds * 1000) {
-      await familyDies(ctx, stored)
-      return undefined
-    }
-    return kept.binding === (await binding(ctx)) ? vault.open('refresh answer', kept.sealed) : undefined
+    const { answer: kept } = stored.value
+    if (!kept || !isInWindow(stored) || kept.binding !== (await binding(ctx))) return undefined
+    return vault.open('refresh answer', kept.sealed)
   }
 
   return {
     async rotate(ctx) {
-      const stored = workOf(ctx).loaded.get(
-        `refresh_token:${artefactId('RefreshToken', String(ctx.oidc.params?.['refresh_token']))}`,
-      )
+      const stored = presented(ctx)
       if (stored?.value.consumedAt === undefined) return true
       const body = await retryAnswer(ctx, stored)
       if (body !== undefined) workOf(ctx).replay = body
@@ -77,9 +80,11 @@ export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse }
       if (body === undefined) refuse(ctx)
       else answer(ctx, JSON.parse(body))
     },
-    async foreign(ctx, token) {
-      const stored = workOf(ctx).loaded.get(`refresh_token:${artefactId('RefreshToken', token)}`)
-      if (stored?.value.consumedAt !== undefined) await familyDies(ctx, stored)
+    async refused(ctx) {
+      const stored = presented(ctx)
+      if (stored?.value.consumedAt === undefined) return
+      if (isInWindow(stored) && stored.value.clientId === ctx.oidc.client?.clientId) refuse(ctx)
+      else await familyDies(ctx, stored)
     },
   }
 }
