@@ -64,7 +64,8 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
     async upsert(id, payload, expiresIn = 0) {
       const key = artefactId(model, id)
       const expiresAt = now() + (expiresIn + CLOCK_TOLERANCE_SECONDS) * 1000
-      const value = sealArtefact(vault, model, payload)
+      const found = model === 'Grant' ? currentWork().grantFields : undefined
+      const value = { ...sealArtefact(vault, model, payload), ...found }
       const before = known(key)
       if (model === 'DeviceCode' && before) return writeBack(before, { ...before.value, ...value }, expiresAt)
       if (model === 'RefreshToken') currentWork().childId = key

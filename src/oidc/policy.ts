@@ -10,6 +10,7 @@ import type { Clients } from './clients.ts'
 import {
   askedScopes,
   type ConsentAnswer,
+  consentId,
   type Grants,
   grantSeconds,
   IDENTITY,
@@ -18,6 +19,7 @@ import {
   planGrant,
 } from './grants.ts'
 import type { Resources } from './resources.ts'
+import { workOf } from './work.ts'
 
 const { Check, Prompt, base } = interactionPolicy
 
@@ -127,14 +129,11 @@ async function consentMissing(parts: PolicyParts, ctx: KoaContextWithOIDC): Prom
     answer ?? (app.firstParty ? undefined : await parts.grants.consentFor(oidc.account.accountId, app.clientId))
   const grant = oidc.entities['Grant'] as { expiresIn?: number; save(): Promise<string> }
   grant.expiresIn = grantSeconds(consent?.duration ?? 'until_revoked', parts.refreshAbsoluteSeconds)
-  boundGrants.set(grant, consent?.duration === 'session')
+  workOf(ctx).grantFields = {
+    sessionUid: oidc.session.uid,
+    consentId: consentId(oidc.account.accountId, app.clientId),
+    bound: consent?.duration === 'session',
+  }
   await grant.save()
   return false
-}
-
-const boundGrants = new WeakMap<object, boolean>()
-
-/** Whether a grant ends with its browser session ("this sign-in only"). */
-export function isBound(grant: object | undefined): boolean {
-  return grant !== undefined && boundGrants.get(grant) === true
 }

@@ -49,7 +49,11 @@ export interface Work {
   sessionEnded?: boolean
   /** The session holds nothing worth storing: no cookie either. */
   sessionEmpty?: boolean
+  /** This request signs in an account that another tab has signed in meanwhile. */
+  isSecondTab?: boolean
   failure?: AppError
+  /** What the grant of this authorization is found by, and whether it ends with the browser session. */
+  grantFields?: { readonly sessionUid: string; readonly consentId: string; readonly bound: boolean }
   /** Audit entries begun by the library's events; the answer waits for them. */
   readonly pending: Promise<void>[]
 }

@@ -1,0 +1,132 @@
+/**
+ * Browser sessions for the pages of this server: who is signed in here, which sessions an account has, and how they end. There is one session
+ * per browser, the provider's; signing out of it signs out of the pages too. Ending a session ends the token families begun in it.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Provider } from 'oidc-provider'
+import type { Account } from '../accounts/account.ts'
+import type { Store } from '../storage/store.ts'
+import { type AccountSource, stands } from './accounts.ts'
+import type { Grants } from './grants.ts'
+import type { Artefact } from './work.ts'
+
+/** Somebody who is signed in in this browser. `authTime` is seconds since 1970; `sid` is the session's public id. */
+export interface SignedIn {
+  readonly account: Account
+  readonly sid: string
+  readonly authTime: number
+  readonly acr: string
+  readonly amr: readonly string[]
+}
+
+/** A session as its owner sees it. Times are milliseconds since 1970. */
+export interface SessionLine {
+  readonly id: string
+  readonly createdAt: number
+  readonly lastSeenAt: number
+  readonly signedInAt: number
+  readonly ip: string
+  readonly userAgent: string
+  readonly expiresAt?: number
+}
+
+export interface SessionPage {
+  readonly items: readonly SessionLine[]
+  readonly nextCursor?: string
+}
+
+export interface Sessions {
+  /** Whoever is signed in in the browser that sent this request; undefined for nobody. Writes nothing. */
+  current(request: IncomingMessage, response: ServerResponse): Promise<SignedIn | undefined>
+  list(accountId: string, options?: { cursor?: string; limit?: number }): Promise<SessionPage>
+  /** Ends one session of that account and the families begun in it; false when the account has no such session. */
+  end(accountId: string, id: string): Promise<boolean>
+  /** Ends every session of the account but the one named, with their families; the number ended. */
+  endOthers(accountId: string, keepId?: string): Promise<number>
+  /** Ends every session, family and waiting interaction of the account. */
+  endAll(accountId: string): Promise<void>
+}
+
+interface SessionsParts {
+  readonly provider: () => Provider
+  readonly store: Store
+  readonly accounts: AccountSource
+  readonly grants: Grants
+}
+
+interface LibrarySession {
+  accountId?: string
+  uid: string
+  loginTs?: number
+  acr?: string
+  amr?: string[]
+}
+
+export function createSessions({ provider, store, accounts, grants }: SessionsParts): Sessions {
+  const endEntry = async (entry: { id: string; value: Artefact }): Promise<void> => {
+    await store.remove('session', entry.id)
+    if (entry.value.uid) await grants.endAll({ sessionUid: entry.value.uid })
+  }
+
+  return {
+    async current(request, response) {
+      const library = provider()
+      const session = (await library.Session.get(library.createContext(request, response) as never)) as LibrarySession
+      if (!session.accountId || session.loginTs === undefined) return undefined
+      const account = await accounts.find(session.accountId)
+      if (!stands(account, session.loginTs)) return undefined
+      return { account, sid: session.uid, authTime: session.loginTs, acr: session.acr ?? '', amr: session.amr ?? [] }
+    },
+    async list(accountId, options = {}) {
+      const { items, nextCursor } = await store.list<Artefact>('session', {
+        group: 'accountId',
+        value: accountId,
+        ...options,
+      })
+      return {
+        items: items.map(({ value, expiresAt }) => sessionLine(value, expiresAt)),
+        ...(nextCursor === undefined ? {} : { nextCursor }),
+      }
+    },
+    async end(accountId, id) {
+      const entry = await store.findBy<Artefact>('session', 'uid', id)
+      if (entry?.value.accountId !== accountId) return false
+      await endEntry(entry)
+      return true
+    },
+    async endOthers(accountId, keepId) {
+      let ended = 0
+      let cursor: string | undefined
+      do {
+        const page = await store.list<Artefact>('session', {
+          group: 'accountId',
+          value: accountId,
+          limit: 100,
+          ...(cursor ? { cursor } : {}),
+        })
+        const others = page.items.filter(({ value }) => value.uid !== keepId)
+        await Promise.all(others.map(endEntry))
+        ended += others.length
+        cursor = page.nextCursor
+      } while (cursor)
+      return ended
+    },
+    async endAll(accountId) {
+      await this.endOthers(accountId)
+      await grants.endAll({ accountId })
+      await store.removeGroup('interaction', 'accountId', accountId)
+    },
+  }
+}
+
+function sessionLine(value: Artefact, expiresAt: number | undefined): SessionLine {
+  return {
+    id: value.uid ?? '',
+    createdAt: Number(value['createdAt'] ?? 0),
+    lastSeenAt: Number(value['lastSeenAt'] ?? 0),
+    signedInAt: Number(value['signedInAt'] ?? 0),
+    ip: String(value['ip'] ?? ''),
+    userAgent: String(value['userAgent'] ?? ''),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  }
+}
