@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError } from './errors.ts'
 import type { EnginePath } from './http/router.ts'
 import type { Engine, HttpContext } from './http/server.ts'
+import { findOversized } from './oidc/caps.ts'
 import { type RateLimiter, rateLimitHeaders } from './security/rate-limit.ts'
 
 type Policy = 'sign_in_address' | 'token_client' | 'authorize_address' | 'client_secret' | 'device_address'
@@ -33,18 +34,6 @@ const doors: readonly Door[] = [
   { path: '/logout/confirm', methods: ['POST'], surface: 'page' },
   { path: '/logout/success', methods: ['GET'], surface: 'page' },
 ]
-
-/** Characters of single authorization parameters (contract.md); the whole query is capped at 8 kB on arrival. */
-const CAPS: Readonly<Record<string, number>> = {
-  state: 2048,
-  nonce: 512,
-  redirect_uri: 2048,
-  scope: 2048,
-  login_hint: 320,
-  ui_locales: 200,
-  claims: 4096,
-  id_token_hint: 7000,
-}
 
 interface DoorParts {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>
@@ -76,11 +65,8 @@ export function createDoors({ handle, limiter, remember }: DoorParts): Engine {
 }
 
 function refuseOversized(query: string): void {
-  for (const [name, value] of new URLSearchParams(query)) {
-    const cap = Object.hasOwn(CAPS, name) ? CAPS[name] : undefined
-    if (cap !== undefined && value.length > cap)
-      throw new AppError('invalid_request', `The parameter ${name} is longer than ${cap} characters.`)
-  }
+  const found = findOversized(new URLSearchParams(query))
+  if (found) throw new AppError('invalid_request', found)
 }
 
 /** Counts a request of an app at the token endpoint; refused beyond the limit. The library calls it when it looks the app up. */

@@ -2,8 +2,10 @@
  * Our version of the library's per-request context. It builds every URL from the issuer, never from `Host` (threats.md HD1, CA3); translates our
  * form fields to the library's; finds the registered resource behind any spelling; and gives requests without `scope` their default.
  */
+import { decodeJwt } from 'jose'
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
+import { findOversized } from './caps.ts'
 import type { Clients } from './clients.ts'
 import { IDENTITY_SCOPES, type Resources } from './resources.ts'
 import type { Resource } from './settings.ts'
@@ -12,9 +14,14 @@ type Fields = Record<string, unknown>
 
 const asked = new WeakMap<object, string>()
 
-/** The `scope` a request came with, before the library dropped anything from it. */
-function askedScope(params: object): string[] {
-  return asked.get(params)?.split(' ').filter(Boolean) ?? []
+/**
+ * The `scope` a request came with, before the library dropped anything from it. A pushed request came with what was pushed; what stands
+ * beside it in the query counts for nothing (RFC 9126 §4, threats.md AZ7).
+ */
+function askedScope({ params = {}, entities }: KoaContextWithOIDC['oidc']): string[] {
+  const pushed = (entities as { PushedAuthorizationRequest?: { request: string } }).PushedAuthorizationRequest
+  const scope = pushed ? String(decodeJwt(pushed.request)['scope'] ?? '') : asked.get(params)
+  return scope?.split(' ').filter(Boolean) ?? []
 }
 
 /** Gives `provider` contexts of our kind. */
@@ -38,6 +45,7 @@ export function replaceContext(provider: Provider, resources: Resources): void {
     }
     set params(params: Fields | undefined) {
       if (params) {
+        if (PROGRAM_ROUTES.has(this.route)) refuseOversized(params)
         asked.set(params, String(params['scope'] ?? ''))
         if (params['resource'] !== undefined) params['resource'] = registered(resources, params['resource'])
       }
@@ -68,6 +76,16 @@ function translated(fields: Fields): Fields {
   }
 }
 
+/** Where programs leave a request that is kept until a person comes; pages are refused earlier, before anything is read. */
+const PROGRAM_ROUTES = new Set(['pushed_authorization_request', 'device_authorization'])
+
+function refuseOversized(params: Fields): void {
+  const found = findOversized(
+    Object.entries(params).flatMap(([name, value]) => [value].flat().map((one) => [name, one])),
+  )
+  if (found) throw new errors.InvalidRequest(found)
+}
+
 function registered(resources: Resources, spelled: unknown): unknown {
   const identifiers = [spelled]
     .flat()
@@ -91,7 +109,7 @@ export function createResourceLookup(resources: Resources, clients: Clients) {
     const allowed = resources.allowed(app, resource)
     const { route, params } = ctx.oidc
     if (params && (ASKING_ROUTES.has(route) || params['grant_type'] === 'client_credentials')) {
-      params['scope'] = settleScope(resources, params, app, resource, allowed)
+      params['scope'] = settleScope(resources, { params, wanted: askedScope(ctx.oidc), app, resource, allowed })
     }
     return {
       audience: resource.identifier,
@@ -106,15 +124,18 @@ export function createResourceLookup(resources: Resources, clients: Clients) {
 /** What earlier resources of the same request added by default. */
 const defaults = new WeakMap<object, readonly string[]>()
 
-function settleScope(
-  resources: Resources,
-  params: Fields,
-  app: App,
-  resource: Resource,
-  allowed: readonly string[],
-): string {
+interface ScopeRequest {
+  readonly params: Fields
+  readonly wanted: readonly string[]
+  readonly app: App
+  readonly resource: Resource
+  readonly allowed: readonly string[]
+}
+
+function settleScope(resources: Resources, request: ScopeRequest): string {
+  const { params, app, resource, allowed } = request
   const machine = params['grant_type'] === 'client_credentials'
-  const wanted = askedScope(params).filter((scope) => !(machine && IDENTITY_SCOPES.includes(scope)))
+  const wanted = request.wanted.filter((scope) => !(machine && IDENTITY_SCOPES.includes(scope)))
   const known = wanted.filter((scope) => resources.rule(scope))
   const refused = known.find((scope) => resource.scopes.includes(scope) && !allowed.includes(scope))
   if (refused) throw new errors.InvalidScope('requested scope is not allowed', refused)
