@@ -16,7 +16,7 @@ import type { Middleware } from './endpoints.ts'
 import { type NoticeQueue, queueBackchannelLogout } from './logout.ts'
 import type { Resources } from './resources.ts'
 import { createSessionAdapter } from './session-adapter.ts'
-import { currentContext } from './work.ts'
+import { currentContext, currentWork } from './work.ts'
 
 export interface ProviderParts extends AdapterParts {
   readonly issuer: string
@@ -55,6 +55,7 @@ function adapterFor(parts: ProviderParts, name: string): Adapter {
   if (name === 'Client') return readOnly((id) => findClient(parts, id))
   if (name === 'AccessToken') return readOnly((id) => findAccessToken(parts, id))
   if (name === 'DeviceCode') return gatedDeviceCodes(parts)
+  if (name === 'PushedAuthorizationRequest') return lastingPushedRequests(parts)
   if (Object.hasOwn(models, name)) return createArtefactAdapter(parts, name as Model)
   return readOnly(async () => undefined)
 }
@@ -111,6 +112,16 @@ function gatedDeviceCodes(parts: ProviderParts): Adapter {
   }
 }
 
+/**
+ * A pushed request is used up when the person has answered, long after it expired: its entry outlives the sign-in and the consent that began
+ * from it, so that of two browsers still only one gets a code (threats.md AZ8).
+ */
+function lastingPushedRequests(parts: ProviderParts): Adapter {
+  const adapter = createArtefactAdapter(parts, 'PushedAuthorizationRequest')
+  const { interaction } = parts.configuration.settings.lifetimes
+  return { ...adapter, upsert: (id, payload, seconds = 0) => adapter.upsert(id, payload, seconds + 2 * interaction) }
+}
+
 /** What the library reads from a request about where it came in comes from the issuer and our network rules, never from headers. */
 function pinRequest(provider: Provider, { issuer, factsOf }: ProviderParts): void {
   const { host, protocol } = new URL(issuer)
@@ -137,20 +148,20 @@ function replaceSecrets(provider: Provider, { clients, verifySecret }: ProviderP
 }
 
 /**
- * A session's id changes when its privilege does: at a sign-in and at a step-up, not at every consent, where a changed id would throw out the
- * other tab (threats.md RC7). `sid` is the session's public id for every app.
+ * A session's id changes when its privilege does: at every sign-in and step-up (threats.md SS1), not at every consent, where a changed id would
+ * throw out the other tab (RC7); nor when a second tab, begun signed out, signs the same account in. `sid` is its public id for every app.
  */
 function steadySessions(provider: Provider): void {
   const prototype = provider.Session.prototype as unknown as SessionPrototype
   const { loginAccount, resetIdentifier } = prototype
   prototype.loginAccount = function login(details) {
-    if (!isSecondTab(this.accountId, details.accountId)) loginAccount.call(this, details)
+    // Before the sign-in is noted: afterwards every sign-in looks like a second one.
+    currentWork().isSecondTab = isSecondTab(this.accountId, details.accountId)
+    loginAccount.call(this, details)
   }
   prototype.resetIdentifier = function reset() {
     const oidc = currentContext()?.oidc
-    const quiet =
-      oidc?.route.endsWith('resume') &&
-      (!oidc.result?.login || isSecondTab(this.accountId, oidc.result.login.accountId))
+    const quiet = oidc?.route.endsWith('resume') && (!oidc.result?.login || currentWork().isSecondTab)
     if (!quiet) resetIdentifier.call(this)
   }
   prototype.sidFor = function sidFor() {
