@@ -28,6 +28,13 @@ export class Person {
     this.origin = origin
   }
 
+  /** The same browser for another request at the same time: its cookies as they are now, maybe towards another process. */
+  copy(origin = this.origin): Person {
+    const other = new Person(this.issuer, origin)
+    for (const [key, cookie] of this.cookies) other.cookies.set(key, cookie)
+    return other
+  }
+
   /** One request without following anything. */
   async send(
     method: string,
