@@ -18,6 +18,9 @@ import type { Store } from './storage/store.ts'
 /** Where views, locales and the package itself are, whether run from source or from `dist`. */
 export const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 
+/** The id under which this server's own pages sign people in. */
+export const SETTINGS = 'settings'
+
 /** The id of the development playground's app. */
 export const PLAYGROUND = 'playground'
 
@@ -64,7 +67,21 @@ export async function openCore(
 }
 
 function configuredApps(config: Config): ConfiguredApp[] {
-  return config.playground ? [...config.apps, playgroundApp(config)] : [...config.apps]
+  const own = [settingsApp(config), ...(config.playground ? [playgroundApp(config)] : [])]
+  return [...config.apps, ...own]
+}
+
+/** The pages of this server, which sign people in like any app. */
+function settingsApp({ issuer, brand }: Config): ConfiguredApp {
+  return {
+    clientId: SETTINGS,
+    name: brand.name,
+    type: 'spa',
+    auth: 'none',
+    redirectUris: [`${issuer}/settings/callback`],
+    postLogoutRedirectUris: [`${issuer}/`],
+    firstParty: true,
+  }
 }
 
 /** A public browser app of this server, so that the first tokens need no registration. */

@@ -39,6 +39,8 @@ export interface ErrorDetails {
   readonly errorRef?: string
   /** Extra response headers, e.g. `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Where a person can do what is missing, a path of this server; a page then goes there instead of refusing. */
+  readonly continueAt?: string
   /** Name of the rate-limit policy that refused. */
   readonly policy?: string
 }

@@ -54,6 +54,8 @@ export function createFailure({ issuer, log, draw, showReasons }: FailureOptions
     for (const [name, value] of Object.entries(error.details.headers ?? {})) ctx.res.setHeader(name, value)
     const reason = showReasons ? reasonOf(error) : undefined
     const form = formOf(ctx.state.surface, ctx.req.headers.accept)
+    const { continueAt } = error.details
+    if (form === 'page' && continueAt !== undefined) return goOn(ctx, continueAt)
     if (form === 'page') send(ctx, error.status, 'text/html; charset=utf-8', page(ctx, error, reason))
     else if (form === 'oauth')
       send(ctx, error.status, 'application/json; charset=utf-8', JSON.stringify(oauth(ctx, error, reason)))
@@ -113,6 +115,14 @@ function formOf(surface: Surface, accept = ''): Surface {
   if (surface !== 'page') return surface
   const wantsJson = accept.includes('json') && !accept.includes('text/html')
   return wantsJson ? 'api' : 'page'
+}
+
+/** A person who only has to sign in first is taken there. The path was made by an access rule, never by the request. */
+function goOn({ res }: HttpContext, path: string): void {
+  res.statusCode = 303
+  res.setHeader('Location', path)
+  res.setHeader('Content-Length', '0')
+  res.end()
 }
 
 function oauth(ctx: HttpContext, error: AppError, reason: string | undefined): object {

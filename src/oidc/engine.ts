@@ -14,6 +14,7 @@ import { type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts } from './pieces.ts'
 import { createProvider, sessionCookie } from './provider.ts'
 import { createSettlement } from './redemption.ts'
+import { createSessions } from './sessions.ts'
 import { createTokenStatus } from './token-status.ts'
 
 export type Engine = Awaited<ReturnType<typeof createEngine>>
@@ -90,6 +91,7 @@ export async function createEngine(parts: EngineParts) {
     grants,
     resources,
     restart,
+    sessions: createSessions({ provider: () => provider, store, vault: parts.vault, accounts: parts.accounts, grants }),
     /** Loads the keys again at once, after a rotation by this process. */
     reloadKeys: build,
     noticesWaiting: () => notices.length,

@@ -5,8 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Provider } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
+import type { Vault } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { type AccountSource, stands } from './accounts.ts'
+import { artefactId, openArtefact } from './artefacts.ts'
 import type { Grants } from './grants.ts'
 import type { Artefact } from './work.ts'
 
@@ -45,11 +47,14 @@ export interface Sessions {
   endOthers(accountId: string, keepId?: string): Promise<number>
   /** Ends every session, family and waiting interaction of the account. */
   endAll(accountId: string): Promise<void>
+  /** Takes back a code of our own pages that nobody will redeem, with the grant it would have opened. */
+  discardCode(code: string): Promise<void>
 }
 
 interface SessionsParts {
   readonly provider: () => Provider
   readonly store: Store
+  readonly vault: Vault
   readonly accounts: AccountSource
   readonly grants: Grants
 }
@@ -62,7 +67,7 @@ interface LibrarySession {
   amr?: string[]
 }
 
-export function createSessions({ provider, store, accounts, grants }: SessionsParts): Sessions {
+export function createSessions({ provider, store, vault, accounts, grants }: SessionsParts): Sessions {
   const endEntry = async (entry: { id: string; value: Artefact }): Promise<void> => {
     await store.remove('session', entry.id)
     if (entry.value.uid) await grants.endAll({ sessionUid: entry.value.uid })
@@ -115,6 +120,11 @@ export function createSessions({ provider, store, accounts, grants }: SessionsPa
       await this.endOthers(accountId)
       await grants.endAll({ accountId })
       await store.removeGroup('interaction', 'accountId', accountId)
+    },
+    async discardCode(code) {
+      const entry = await store.take<Artefact>('authorization_code', artefactId('AuthorizationCode', code))
+      const grantId = entry && openArtefact(vault, 'AuthorizationCode', entry.value)?.grantId
+      if (grantId) await grants.end(grantId)
     },
   }
 }
