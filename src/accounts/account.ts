@@ -55,3 +55,11 @@ export function toAccount({ id, value }: Stored<AccountRecord>): Account {
 export function isAdministrator(account: Pick<Account, 'role' | 'status'>): boolean {
   return account.role === 'administrator' && account.status === 'active'
 }
+
+/**
+ * The second in which a sign-in begun at `now` (milliseconds) happened, since 1970: never the second of a sign-out everywhere, so that seconds tell
+ * what came before it from what came after.
+ */
+export function signInSecond({ signedOutAt = 0 }: Pick<Account, 'signedOutAt'>, now: number): number {
+  return Math.max(Math.floor(now / 1000), Math.floor(signedOutAt / 1000) + 1)
+}

@@ -98,10 +98,11 @@ function signIn({
     if (fields.length > 0) return signInPage(interaction, input.email, { kind: 'missing', fields })
     await limitAddress(request.ip)
     const { ip, userAgent, requestId } = request
+    const startedAt = now()
     const result = await authenticate({ ...input, ip, userAgent, requestId })
     countSignIn(result.ok ? 'ok' : result.reason)
     if (!result.ok) return signInPage(interaction, input.email, problemOf(result))
-    const done = await interactions.signIn(interaction, passwordSignIn(result.account.id, now()))
+    const done = await interactions.signIn(interaction, passwordSignIn(result.account, startedAt))
     return 'next' in done ? consentPage(done.next, scope) : { kind: 'leave', url: done.location }
   }
 }

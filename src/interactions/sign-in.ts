@@ -2,6 +2,7 @@
  * The sign-in page of an authorization: the app that asks stands above the fields, and every refusal of a password reads the same.
  */
 import { z } from 'zod'
+import { type Account, signInSecond } from '../accounts/account.ts'
 import type { Authenticated } from '../accounts/authenticate.ts'
 import { type PageAnswer, page, type SignInProblem } from '../http/views.ts'
 import type { OpenInteraction, SignIn } from '../oidc/interaction.ts'
@@ -51,7 +52,7 @@ export function problemOf(refusal: Extract<Authenticated, { ok: false }>): SignI
     : { kind: 'wrong' }
 }
 
-/** A password alone: one factor (RFC 8176 `pwd`). */
-export function passwordSignIn(accountId: string, now: number): SignIn {
-  return { accountId, acr: 'urn:licet:acr:1fa', amr: ['pwd'], at: Math.floor(now / 1000) }
+/** A password alone: one factor (RFC 8176 `pwd`). `startedAt` is when the form came in: what happens meanwhile ends this sign-in too. */
+export function passwordSignIn(account: Account, startedAt: number): SignIn {
+  return { accountId: account.id, acr: 'urn:licet:acr:1fa', amr: ['pwd'], at: signInSecond(account, startedAt) }
 }

@@ -18,10 +18,15 @@ export interface AccountSource {
   find(id: string): Promise<Account | undefined>
 }
 
-/** True while the account is active and has not signed out everywhere since `authTime` (seconds since 1970). */
+/**
+ * True while the account is active and has not signed out everywhere since `authTime` (seconds since 1970). A sign-in of the very second of the
+ * sign-out counts as earlier; `signInSecond` keeps later ones out of that second.
+ */
 export function stands(account: Account | undefined, authTime: number | undefined): account is Account {
   if (account?.status !== 'active') return false
-  return authTime === undefined || account.signedOutAt === undefined || authTime * 1000 > account.signedOutAt - 1000
+  return (
+    authTime === undefined || account.signedOutAt === undefined || authTime > Math.floor(account.signedOutAt / 1000)
+  )
 }
 
 type Claims = (use: string, scope: string) => Promise<{ sub: string; [claim: string]: unknown }>
