@@ -39,6 +39,7 @@ export interface ConfigurationParts {
   readonly resourceLookup: object
   readonly defaultResource: string
   readonly ownTokenOnly: (ctx: unknown, client: { clientId: string }, token: { clientId?: string }) => boolean
+  readonly mayIntrospect: (ctx: unknown, client: { clientId: string }, token: object) => Promise<boolean>
   readonly facts: (ctx: KoaContextWithOIDC) => { ip: string; userAgent: string }
 }
 
@@ -125,7 +126,7 @@ function features(parts: ConfigurationParts) {
       ...parts.deviceFlow,
     },
     dPoP: { enabled: true, nonceSecret: parts.dpopNonceSecret, requireNonce: () => false },
-    introspection: { enabled: true, allowedPolicy: parts.ownTokenOnly },
+    introspection: { enabled: true, allowedPolicy: parts.mayIntrospect },
     revocation: { enabled: true, allowedPolicy: parts.ownTokenOnly },
     pushedAuthorizationRequests: { enabled: true },
     resourceIndicators: {

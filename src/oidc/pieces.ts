@@ -25,7 +25,7 @@ import { createResources } from './resources.ts'
 import { createRestart } from './restart.ts'
 import type { OidcSettings } from './settings.ts'
 import type { SigningKeys } from './signing-keys.ts'
-import { ownTokenOnly } from './token-status.ts'
+import { createIntrospectionPolicy, ownTokenOnly } from './token-status.ts'
 
 export interface EngineParts {
   readonly settings: OidcSettings
@@ -101,6 +101,7 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
     resourceLookup: { getResourceServerInfo: createResourceLookup(resources, clients) },
     defaultResource: resources.standard.identifier,
     ownTokenOnly,
+    mayIntrospect: createIntrospectionPolicy(parts.accounts),
     facts: (ctx: KoaContextWithOIDC) => parts.factsOf(ctx.req),
   }
 }

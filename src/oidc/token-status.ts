@@ -6,6 +6,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import type { AccessTokenClaims, AccessTokens } from './access-tokens.ts'
+import { type AccountSource, stands } from './accounts.ts'
 import type { Clients } from './clients.ts'
 import { canonical } from './resources.ts'
 
@@ -54,7 +55,22 @@ function refuseForeign(ctx: KoaContextWithOIDC): void {
   ctx.body = { error: 'invalid_request', error_description: 'client is not authorized to revoke the presented token' }
 }
 
-/** The library's policy for what it stores itself, refresh tokens: the app they belong to, nobody else. */
+/** The library's policy for what it stores itself, refresh tokens: only the app they belong to may revoke one. */
 export function ownTokenOnly(_ctx: unknown, client: { clientId: string }, token: { clientId?: string }): boolean {
   return token.clientId === client.clientId
+}
+
+/** As for revocation; and a token that was replaced, or whose account may not use it any more, is not active (threats.md IR3). */
+export function createIntrospectionPolicy(accounts: AccountSource) {
+  return async (ctx: unknown, client: { clientId: string }, token: StoredToken): Promise<boolean> => {
+    if (!ownTokenOnly(ctx, client, token) || token.consumed || token.accountId === undefined) return false
+    return stands(await accounts.find(token.accountId), token.authTime)
+  }
+}
+
+interface StoredToken {
+  readonly clientId?: string
+  readonly accountId?: string
+  readonly authTime?: number
+  readonly consumed?: unknown
 }
