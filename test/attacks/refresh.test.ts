@@ -1,0 +1,266 @@
+/**
+ * Attacks on refresh tokens (threats.md RT) and the retry rules of the contract to the letter: what an honest retry gets, what is refused
+ * while the family lives, and what kills it. The clock is moved, never waited for.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import {
+  type AppClient,
+  type Body,
+  basic,
+  newPerson,
+  nobody,
+  registerApp,
+  type SignedIn,
+} from '../support/app-client.ts'
+import { type Licet, operator, startLicet } from '../support/licet.ts'
+import { dpop, newKey } from '../support/proofs.ts'
+
+let licet: Licet
+let app: AppClient
+let who: SignedIn
+let offsetMs = 0
+const MCP = 'https://mcp.example.test/mcp'
+before(async () => {
+  licet = await startLicet({
+    now: () => Date.now() + offsetMs,
+    file: {
+      resources: [{ identifier: MCP, name: 'Example MCP', scopes: ['mcp:read'], default_scopes: ['mcp:read'] }],
+    },
+  })
+  app = await registerApp(licet, { scopes: ['data:read'], optionalScopes: ['data:write', 'mcp:read'] })
+  who = await newPerson(licet)
+})
+after(() => licet.close())
+
+const passSeconds = (seconds: number) => {
+  offsetMs += seconds * 1000
+}
+
+const SCOPE = 'openid data:read data:write'
+
+async function family(client = app, params: Record<string, string> = { scope: SCOPE }): Promise<Body> {
+  const { status, body, text } = await client.redeem(await client.obtainCode(who.person, who.email, params))
+  assert.equal(status, 200, text)
+  return body
+}
+
+async function isAlive(token: string, client = app, params = {}): Promise<boolean> {
+  return (await client.refresh(token, params)).status === 200
+}
+
+const reuses = async (accountId = who.accountId) =>
+  (await licet.core.store.read(accountId, { limit: 200 })).items.filter(
+    ({ record }) => record['event'] === 'refresh_token.reused',
+  ).length
+
+interface Mail {
+  to: string
+  subject: string
+}
+const mailTo = async (email: string): Promise<Mail[]> =>
+  ((await (await fetch(`${licet.issuer}/dev/mailbox.json`)).json()) as Mail[]).filter(({ to }) => to === email)
+
+test('RT1: a refresh token in the hands of another app is refused and does not harm its family', async () => {
+  const tokens = await family()
+  const other = await registerApp(licet)
+  const spa = await registerApp(licet, { type: 'spa' })
+  for (const thief of [other, spa]) {
+    const { status, body } = await thief.refresh(tokens.refresh_token)
+    assert.deepEqual([status, body.error], [400, 'invalid_grant'])
+  }
+  assert.ok(await isAlive(tokens.refresh_token))
+})
+
+test('RT2: a confidential app without its authentication is refused and the token stays whole', async () => {
+  const tokens = await family()
+  const unproven = await app.with(nobody).refresh(tokens.refresh_token)
+  assert.deepEqual([unproven.status, unproven.body.error], [401, 'invalid_client'])
+  const wrong = await app.with(basic(app.clientId, 'licet_cs_wrong')).refresh(tokens.refresh_token)
+  assert.deepEqual([wrong.status, wrong.body.error], [401, 'invalid_client'])
+  assert.ok(await isAlive(tokens.refresh_token))
+})
+
+test('RT7: a retry inside the window gets the same answer again, as often as it is asked', async () => {
+  const tokens = await family()
+  const first = await app.refresh(tokens.refresh_token)
+  passSeconds(30)
+  const second = await app.refresh(tokens.refresh_token)
+  passSeconds(29)
+  const third = await app.refresh(tokens.refresh_token)
+  assert.equal(first.status, 200)
+  assert.equal(second.text, first.text)
+  assert.equal(third.text, first.text)
+  assert.equal(second.headers['cache-control'], 'no-store')
+  assert.ok(await isAlive(first.body.refresh_token))
+})
+
+test('RT7: a retry still gets its answer after the child was used: the window belongs to the parent', async () => {
+  const tokens = await family()
+  const first = await app.refresh(tokens.refresh_token)
+  const next = await app.refresh(first.body.refresh_token)
+  assert.equal(next.status, 200)
+  assert.equal((await app.refresh(tokens.refresh_token)).text, first.text)
+  assert.ok(await isAlive(next.body.refresh_token))
+})
+
+for (const [what, bend] of Object.entries<Record<string, string>>({
+  'fewer scopes': { scope: 'openid data:read' },
+  'more scopes': { scope: `${SCOPE} mcp:read` },
+  'another resource': { resource: MCP },
+  'an unknown resource': { resource: 'https://unknown.example.test' },
+})) {
+  test(`RT8: a retry inside the window that asks for ${what} is invalid_grant, and the family lives`, async () => {
+    const tokens = await family()
+    const first = await app.refresh(tokens.refresh_token)
+    const bent = await app.refresh(tokens.refresh_token, bend)
+    assert.deepEqual([bent.status, bent.body.error], [400, 'invalid_grant'])
+    assert.equal((await app.refresh(tokens.refresh_token)).text, first.text, 'the honest retry still works')
+    assert.ok(await isAlive(first.body.refresh_token), 'the family lives')
+  })
+}
+
+test('RT8: a retry with another DPoP key, or without one, is invalid_grant, and the family lives', async () => {
+  const spa = await registerApp(licet, { type: 'spa', optionalScopes: ['data:write'] })
+  const [mine, theirs] = [await newKey(), await newKey()]
+  const url = `${licet.issuer}/token`
+  const proven = async (key = mine) => ({ headers: { dpop: await dpop(key, url) } })
+  for (const client of [spa, app]) {
+    const pending = await client.obtainCode(who.person, who.email, { scope: SCOPE })
+    const { body } = await client.redeem(pending, {}, await proven())
+    const first = await client.refresh(body.refresh_token, {}, await proven())
+    assert.equal(first.status, 200, first.text)
+    for (const sending of [await proven(theirs), {}]) {
+      const bent = await client.refresh(body.refresh_token, {}, sending)
+      assert.equal(bent.status, 400)
+      assert.equal(bent.body.error, 'invalid_grant', bent.text)
+    }
+    const again = await client.refresh(body.refresh_token, {}, await proven())
+    assert.equal(again.text, first.text, 'a new proof of the same key is the same retry')
+    assert.equal((await client.refresh(first.body.refresh_token, {}, await proven())).status, 200)
+  }
+})
+
+test('RT8: refreshing never widens scopes, changes the resource or the key, and a refusal burns nothing', async () => {
+  const spa = await registerApp(licet, { type: 'spa', optionalScopes: ['data:write'] })
+  const tokens = await family(app, { scope: 'openid data:read' })
+  const wider = await app.refresh(tokens.refresh_token, { scope: 'openid data:read data:write' })
+  assert.deepEqual([wider.status, wider.body.error], [400, 'invalid_scope'])
+  const elsewhere = await app.refresh(tokens.refresh_token, { resource: MCP })
+  assert.deepEqual([elsewhere.status, elsewhere.body.error], [400, 'invalid_target'])
+  assert.ok(await isAlive(tokens.refresh_token))
+
+  const [mine, theirs] = [await newKey(), await newKey()]
+  const url = `${licet.issuer}/token`
+  const bound = await spa.redeem(
+    await spa.obtainCode(who.person, who.email),
+    {},
+    { headers: { dpop: await dpop(mine, url) } },
+  )
+  for (const headers of [{ dpop: await dpop(theirs, url) }, {}]) {
+    const refused = await spa.refresh(bound.body.refresh_token, {}, { headers })
+    assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_grant'])
+  }
+  const mineAgain = await spa.refresh(bound.body.refresh_token, {}, { headers: { dpop: await dpop(mine, url) } })
+  assert.equal(mineAgain.status, 200, mineAgain.text)
+})
+
+test('RT3: a replaced token used after the window kills the family, is noted, and its owner is told by mail', async () => {
+  const tokens = await family()
+  const other = await family()
+  const first = await app.refresh(tokens.refresh_token)
+  const [notedBefore, mailBefore] = [await reuses(), (await mailTo(who.email)).length]
+  passSeconds(61)
+  const reused = await app.refresh(tokens.refresh_token)
+  assert.deepEqual([reused.status, reused.body.error], [400, 'invalid_grant'])
+  assert.equal((await app.refresh(first.body.refresh_token)).body.error, 'invalid_grant', 'the child is dead')
+  assert.equal((await app.introspect(first.body.access_token)).body.active, false)
+  assert.equal((await app.userinfo(first.body.access_token)).status, 401)
+  assert.ok(await isAlive(other.refresh_token), 'another family of the same app lives')
+  assert.equal((await reuses()) - notedBefore, 1)
+  const mails = await mailTo(who.email)
+  assert.equal(mails.length - mailBefore, 1)
+  assert.ok(!JSON.stringify(mails).includes(tokens.refresh_token))
+})
+
+test('RT3: a replaced token in the hands of another app kills the family even inside the window', async () => {
+  const tokens = await family()
+  const thief = await registerApp(licet)
+  const first = await app.refresh(tokens.refresh_token)
+  const notedBefore = await reuses()
+  const stolen = await thief.refresh(tokens.refresh_token)
+  assert.deepEqual([stolen.status, stolen.body.error], [400, 'invalid_grant'])
+  assert.equal((await app.refresh(first.body.refresh_token)).body.error, 'invalid_grant')
+  assert.equal((await reuses()) - notedBefore, 1)
+})
+
+test('RT3: an unauthenticated stranger with a replaced token cannot kill the family', async () => {
+  const tokens = await family()
+  const first = await app.refresh(tokens.refresh_token)
+  assert.equal((await app.with(nobody).refresh(tokens.refresh_token)).status, 401)
+  assert.ok(await isAlive(first.body.refresh_token))
+})
+
+test('RT3: grandparents stay dead: every earlier generation used after the window kills the family', async () => {
+  const tokens = await family()
+  const first = await app.refresh(tokens.refresh_token)
+  passSeconds(61)
+  const second = await app.refresh(first.body.refresh_token)
+  assert.equal(second.status, 200)
+  assert.equal((await app.refresh(tokens.refresh_token)).body.error, 'invalid_grant')
+  assert.equal((await app.refresh(second.body.refresh_token)).body.error, 'invalid_grant')
+})
+
+test('RT9: an unused refresh token ends after its idle lifetime', async () => {
+  const tokens = await family()
+  assert.equal(tokens['refresh_token_expires_in'], 30 * 86_400)
+  passSeconds(30 * 86_400 + 16)
+  const late = await app.refresh(tokens.refresh_token)
+  passSeconds(-30 * 86_400 - 16)
+  assert.equal(late.body.error, 'invalid_grant')
+})
+
+test('RT9: however often it is refreshed, a family ends at its absolute lifetime', async (t) => {
+  let days = 0
+  const fresh = await startLicet({ now: () => Date.now() + days * 86_400_000 })
+  t.after(() => fresh.close())
+  const client = await registerApp(fresh)
+  const { person, email } = await newPerson(fresh)
+  let { body } = await client.redeem(await client.obtainCode(person, email))
+  const promised: number[] = []
+  while (days < 80) {
+    days += 20
+    const answer = await client.refresh(body.refresh_token)
+    assert.equal(answer.status, 200, `day ${days}: ${answer.text}`)
+    body = answer.body
+    promised.push(Math.round(Number(body['refresh_token_expires_in']) / 86_400))
+  }
+  assert.deepEqual(promised, [30, 30, 30, 10])
+  days = 90.001
+  assert.equal((await client.refresh(body.refresh_token)).body.error, 'invalid_grant')
+})
+
+test('RT10: after a password change or a sign-out everywhere every refresh token of the account is refused', async () => {
+  for (const act of [
+    (id: string) => licet.core.accounts.setPassword(operator, id, 'another battery staple horse'),
+    (id: string) => licet.core.accounts.signOutEverywhere(operator, id),
+    (id: string) => licet.core.accounts.disable(operator, id),
+  ]) {
+    const person = await newPerson(licet)
+    const { body } = await app.redeem(await app.obtainCode(person.person, person.email))
+    await act(person.accountId)
+    assert.equal((await app.refresh(body.refresh_token)).body.error, 'invalid_grant')
+    assert.equal((await app.introspect(body.access_token)).body.active, false)
+    assert.equal((await app.introspect(body.refresh_token)).body.active, false)
+    assert.equal((await app.userinfo(body.access_token)).status, 401)
+  }
+})
+
+test('RT10: signing in again right after signing out everywhere works', async () => {
+  const person = await newPerson(licet)
+  await app.redeem(await app.obtainCode(person.person, person.email))
+  await licet.core.accounts.signOutEverywhere(operator, person.accountId)
+  const fresh = await app.redeem(await app.obtainCode(person.person, person.email))
+  assert.equal(fresh.status, 200)
+  assert.equal((await app.introspect(fresh.body.access_token)).body.active, true)
+})
