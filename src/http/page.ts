@@ -81,6 +81,8 @@ interface Head {
   title: string
   width: 'narrow' | 'medium' | 'wide'
   refresh?: string
+  /** Where the language menu returns to, when not to this address. */
+  returnTo?: string
   scripts: string[]
   styles: string[]
 }

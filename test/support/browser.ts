@@ -107,8 +107,8 @@ export async function assertNoSidewaysScroll(page: Page, name: string): Promise<
   assert.deepEqual(tooWide, [], `sideways scroll on ${name}`)
 }
 
-/** Keeps a full-page picture as `docs/screenshots/<name>.jpg`; an equal one is left alone. */
-export async function keepScreenshot(page: Page, name: string): Promise<void> {
+/** Keeps a full-page picture as `docs/screenshots/<name>.jpg`; an equal one is left alone, with `once` (random content) any is. */
+export async function keepScreenshot(page: Page, name: string, when: 'once' | 'changed' = 'changed'): Promise<void> {
   const picture = await page.screenshot({
     type: 'jpeg',
     quality: 80,
@@ -118,5 +118,6 @@ export async function keepScreenshot(page: Page, name: string): Promise<void> {
   })
   const path = join(screenshots, `${name}.jpg`)
   mkdirSync(screenshots, { recursive: true })
-  if (!existsSync(path) || !readFileSync(path).equals(picture)) writeFileSync(path, picture)
+  const known = existsSync(path)
+  if (!known || (when === 'changed' && !readFileSync(path).equals(picture))) writeFileSync(path, picture)
 }
