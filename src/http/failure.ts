@@ -55,8 +55,8 @@ export function createFailure({ issuer, log, draw, showReasons }: FailureOptions
     const reason = showReasons ? reasonOf(error) : undefined
     const form = formOf(ctx.state.surface, ctx.req.headers.accept)
     const { continueAt } = error.details
-    if (form === 'page' && continueAt !== undefined) return goOn(ctx, continueAt)
-    if (form === 'page') send(ctx, error.status, 'text/html; charset=utf-8', page(ctx, error, reason))
+    if (form === 'page' && continueAt !== undefined) goOn(ctx, continueAt)
+    else if (form === 'page') send(ctx, error.status, 'text/html; charset=utf-8', page(ctx, error, reason))
     else if (form === 'oauth')
       send(ctx, error.status, 'application/json; charset=utf-8', JSON.stringify(oauth(ctx, error, reason)))
     else send(ctx, error.status, 'application/problem+json', JSON.stringify(problem(ctx, error, reason)))
