@@ -60,10 +60,10 @@ export function ownTokenOnly(_ctx: unknown, client: { clientId: string }, token:
   return token.clientId === client.clientId
 }
 
-/** As for revocation; and a token that was replaced, or whose account may not use it any more, is not active (threats.md IR3). */
+/** As for revocation; and a token whose account may not use it any more is not active (threats.md IR3). */
 export function createIntrospectionPolicy(accounts: AccountSource) {
   return async (ctx: unknown, client: { clientId: string }, token: StoredToken): Promise<boolean> => {
-    if (!ownTokenOnly(ctx, client, token) || token.consumed || token.accountId === undefined) return false
+    if (!ownTokenOnly(ctx, client, token) || token.accountId === undefined) return false
     return stands(await accounts.find(token.accountId), token.authTime)
   }
 }
@@ -72,5 +72,4 @@ interface StoredToken {
   readonly clientId?: string
   readonly accountId?: string
   readonly authTime?: number
-  readonly consumed?: unknown
 }
