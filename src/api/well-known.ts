@@ -3,14 +3,9 @@
  * the protected-resource metadata of our own API (RFC 9728), security.txt (RFC 9116) and the change-password address.
  */
 import { createHash } from 'node:crypto'
-import { type AccessRule, type Answer, get, type Route } from '../http/route.ts'
+import type { Document } from '../http/documents.ts'
+import { type AccessRule, get, type Route } from '../http/route.ts'
 import type { Caller } from '../observability/audit.ts'
-
-interface Document {
-  readonly body: Uint8Array
-  readonly etag: string
-  readonly contentType: string
-}
 
 interface WellKnownParts {
   readonly issuer: string
@@ -22,19 +17,13 @@ interface WellKnownParts {
   readonly anyone: AccessRule<Caller>
 }
 
-const CACHED = 'public, max-age=300'
 const YEAR_MS = 365 * 86_400_000
 
 export function createWellKnown(parts: WellKnownParts): readonly Route[] {
   const { issuer, published, anyone } = parts
   const path = new URL(issuer).pathname.replace(/\/$/, '')
-  const serve = (at: string, document: () => Document): Route => ({
-    ...get(at)
-      .needs(anyone)
-      .does(() => cached(document())),
-    surface: 'api',
-    isForEveryOrigin: true,
-  })
+  const serve = (at: string, document: () => Document): Route =>
+    get(at).needs(anyone).as('api').forEveryOrigin().publishes(document)
   const discovery = () => published().discovery
   const resource = resourceDocument(parts)
   // An issuer with a path has its path inserted (RFC 8414 §3.1) as well as appended (OpenID Connect Discovery §4).
@@ -53,10 +42,6 @@ export function createWellKnown(parts: WellKnownParts): readonly Route[] {
       .needs(anyone)
       .does(() => ({ kind: 'text', type: 'text/plain; charset=utf-8', body: securityText(parts) })),
   ]
-}
-
-function cached({ body, etag, contentType }: Document): Answer {
-  return { kind: 'text', type: contentType, body, headers: { ETag: etag, 'Cache-Control': CACHED } }
 }
 
 function resourceDocument({ issuer, resource }: WellKnownParts): Document {

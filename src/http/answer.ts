@@ -4,6 +4,7 @@
  */
 
 import { appendCookie, readCookie } from './cookies.ts'
+import { isFresh } from './documents.ts'
 import { negotiateLocale } from './locale.ts'
 import type { PageContext, Renderer } from './page.ts'
 import type { Answer, PageAnswer, RequestFacts } from './route.ts'
@@ -132,11 +133,4 @@ function send({ req, res }: HttpContext, { status, headers = {}, type, body }: W
   res.statusCode = status
   if (body !== undefined) res.setHeader('Content-Length', Buffer.byteLength(body))
   res.end(body)
-}
-
-/** RFC 9110 §13.1.2, weak comparison. */
-function isFresh(wanted: string | undefined, etag: string): boolean {
-  if (wanted === undefined) return false
-  const plain = etag.replace(/^W\//, '')
-  return wanted.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === plain)
 }

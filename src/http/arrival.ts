@@ -25,6 +25,7 @@ export interface Network {
 export interface Headers {
   /** Sets what every answer of that surface carries. */
   apply(response: ServerResponse, surface: Surface): void
+  linesOf(surface: Surface): readonly (readonly [name: string, value: string])[]
 }
 
 export interface ArrivalOptions {
@@ -34,12 +35,11 @@ export interface ArrivalOptions {
   readonly headers: Headers
   /** Milliseconds of a monotonic clock. */
   readonly elapsed: () => number
-  readonly randomBytes: (size: number) => Buffer
+  readonly nextId: () => string
 }
 
 /** The state of a request that has just come in; sets its id and its surface's headers on the response. Never throws. */
-export function createArrival({ router, network, headers, elapsed, randomBytes }: ArrivalOptions) {
-  const nextId = createRequestIds(randomBytes)
+export function createArrival({ router, network, headers, elapsed, nextId }: ArrivalOptions) {
   return (request: IncomingMessage, response: ServerResponse): RequestState => {
     const authority = toOriginForm(request)
     const url = request.url ?? ''
@@ -116,7 +116,7 @@ function toOriginForm(request: IncomingMessage): string | undefined {
 }
 
 /** RFC 9112 §3.2: a request with two Host lines is refused; node itself would take the first and a proxy perhaps the last. */
-function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
+export function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
   let seen = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]
@@ -125,8 +125,8 @@ function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
   return seen > 1
 }
 
-/** 16 characters of base64url (96 bits), drawn in batches. */
-function createRequestIds(randomBytes: (size: number) => Buffer): () => string {
+/** 16 characters of base64url (96 bits) each, drawn in batches. */
+export function createRequestIds(randomBytes: (size: number) => Buffer): () => string {
   const size = 12
   let pool: Buffer = Buffer.alloc(0)
   let at = 0

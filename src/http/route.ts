@@ -5,6 +5,7 @@
  *   post('/api/v1/keys').needs(bearer('api:write')).takes(NewKey).gives(201, KeyCreated).does(createKey)
  */
 import type { ZodType, z } from 'zod'
+import { type Document, documentAnswer } from './documents.ts'
 import type { HttpContext } from './server.ts'
 
 /** What a handler may know of the request besides its input. Addresses are canonical, the agent is cut at 256 characters. */
@@ -87,6 +88,8 @@ export interface Route {
   readonly surface?: Surface
   /** Any origin may read the answer with a script, without credentials (CORS). */
   readonly isForEveryOrigin?: true
+  /** A public document kept in memory; plain requests for it take the short way of `documents.ts`. */
+  readonly document?: () => Document
   readonly handle: Handler<unknown, unknown, unknown>
 }
 
@@ -102,6 +105,8 @@ interface Guarded<C, I> {
   /** Answers preflights and lets every origin read, without credentials. */
   forEveryOrigin(): Guarded<C, I>
   does(handler: Handler<I, C, unknown>): Route
+  /** Serves a public document from memory, the same to everybody: the access rule must be one that admits everyone. */
+  publishes(document: () => Document): Route
 }
 
 type Draft = Omit<Route, 'handle'>
@@ -119,6 +124,7 @@ function guarded<C, I>(draft: Draft): Guarded<C, I> {
     forEveryOrigin: () => guarded({ ...draft, isForEveryOrigin: true }),
     // The builder's types tie input and caller to this handler; the table forgets them.
     does: (handler) => ({ ...draft, handle: handler as Handler<unknown, unknown, unknown> }),
+    publishes: (document) => ({ ...draft, document, handle: () => documentAnswer(document()) }),
   }
 }
 

@@ -8,8 +8,9 @@ import { AppError } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Csrf, createAnswerWriter, factsOf, pageContext } from './answer.ts'
-import { type ArrivalOptions, createArrival, createGate, createPinning } from './arrival.ts'
+import { type ArrivalOptions, createArrival, createGate, createPinning, createRequestIds } from './arrival.ts'
 import { type InputShape, type Pairs, readInput, readQuery, shapeOf } from './body.ts'
+import { createPublishing, crossOriginLines } from './documents.ts'
 import { createFailure } from './failure.ts'
 import { createListener, type ListenerLimits } from './listener.ts'
 import type { Renderer } from './page.ts'
@@ -46,7 +47,8 @@ export interface Engine {
   handle(ctx: HttpContext): Promise<void>
 }
 
-export interface HttpServerOptions extends Omit<ArrivalOptions, 'router'> {
+export interface HttpServerOptions extends Omit<ArrivalOptions, 'router' | 'nextId'> {
+  readonly randomBytes: (size: number) => Buffer
   readonly routes: readonly Route[]
   readonly engine?: Engine
   readonly renderer: Pick<Renderer, 'render'>
@@ -75,7 +77,9 @@ export interface HttpServer {
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { engine, issuer } = options
-  const arrive = createArrival({ ...options, router: createRouter(options.routes, engine?.paths) })
+  const nextId = createRequestIds(options.randomBytes)
+  const publish = createPublishing({ ...options, nextId })
+  const arrive = createArrival({ ...options, nextId, router: createRouter(options.routes, engine?.paths) })
   const pass = createGate(options)
   const pin = createPinning(issuer)
   const run = createRunner(options)
@@ -102,7 +106,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 
   const app = new Koa<RequestState, object>({ proxy: false })
-  return createListener((request, response) => void handle(app.createContext(request, response)), options.limits)
+  return createListener((request, response) => {
+    if (!publish(request, response)) void handle(app.createContext(request, response))
+  }, options.limits)
 }
 
 /** Runs one route: who calls, what it says, what is answered. */
@@ -163,8 +169,7 @@ function targetOf({ state, method }: HttpContext): Target {
 /** Places open to every origin: the CORS headers, and the answer to a preflight. Credentials are never allowed. */
 function answerCrossOrigin({ req, res, state }: HttpContext): boolean {
   if (state.place?.isForEveryOrigin !== true) return false
-  res.setHeader('Access-Control-Allow-Origin', '*')
-  res.setHeader('Access-Control-Expose-Headers', exposedHeaders)
+  for (const [name, value] of crossOriginLines) res.setHeader(name, value)
   if (req.method !== 'OPTIONS' || state.target !== undefined) return false
   res.statusCode = 204
   res.setHeader('Access-Control-Allow-Methods', state.place.allow)
@@ -173,6 +178,3 @@ function answerCrossOrigin({ req, res, state }: HttpContext): boolean {
   res.end()
   return true
 }
-
-const exposedHeaders =
-  'WWW-Authenticate, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, DPoP-Nonce, X-Request-Id'

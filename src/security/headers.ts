@@ -8,6 +8,8 @@ import type { Surface } from '../http/route.ts'
 export interface SecurityHeaders {
   /** Sets what every answer of that surface carries. */
   apply(response: ServerResponse, surface: Surface): void
+  /** The same as lines. */
+  linesOf(surface: Surface): Lines
 }
 
 type Lines = readonly (readonly [name: string, value: string])[]
@@ -51,6 +53,7 @@ export function createSecurityHeaders({ issuer }: { issuer: string }): SecurityH
     oauth: machine,
   }
   return {
+    linesOf: (surface) => lines[surface],
     apply(response, surface) {
       for (const [name, value] of lines[surface]) response.setHeader(name, value)
     },

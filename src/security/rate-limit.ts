@@ -22,6 +22,8 @@ export const whenStoreFails: Readonly<Record<string, StoreFailure>> = {
   sign_in_address: 'closed',
   sign_in_account: 'closed',
   registration_address: 'closed',
+  client_secret: 'closed',
+  device_address: 'closed',
   token_client: 'local',
   authorize_address: 'local',
   api_credential: 'local',

@@ -279,3 +279,56 @@ test('forward auth is answered for any host, method and path below', async (t) =
     assert.deepEqual(await answer.json(), { '*': 'a//b%2Fc' })
   }
 })
+
+test('a document is the same by the short way and by the long one, and its refusals are those of every path', async (t) => {
+  const document = { body: Buffer.from('{"keys":[]}'), etag: '"a"', contentType: 'application/json; charset=utf-8' }
+  const { fetch, raw, metrics } = await serve(
+    t,
+    [
+      get('/jwks')
+        .needs(anyone)
+        .as('api')
+        .forEveryOrigin()
+        .publishes(() => document),
+    ],
+    { requestLog: 'failures', issuer: 'https://licet.test' },
+  )
+  const linesOf = (answer: Response) =>
+    [...answer.headers].filter(([name]) => !['x-request-id', 'date', 'connection'].includes(name)).sort()
+  const short = await fetch('/jwks')
+  const long = await fetch('/jwks?a=b')
+  assert.deepEqual(linesOf(short), linesOf(long))
+  assert.deepEqual([short.status, await short.text(), await long.text()], [200, '{"keys":[]}', '{"keys":[]}'])
+  assert.match(short.headers.get('x-request-id') ?? '', /^[\w-]{16}$/)
+  for (const name of ['strict-transport-security', 'x-content-type-options', 'access-control-allow-origin'])
+    assert.ok(short.headers.get(name), name)
+  assert.equal(short.headers.get('cache-control'), 'public, max-age=300')
+  const known = await fetch('/jwks', { headers: { 'if-none-match': 'W/"a"' } })
+  assert.deepEqual([known.status, known.headers.get('content-type')], [304, null])
+  assert.equal((await fetch('/jwks', { method: 'HEAD' })).headers.get('content-length'), '11')
+  assert.equal((await fetch('/jwks', { headers: { host: 'evil.test' } })).status, 421)
+  assert.equal((await fetch('/jwks', { method: 'POST' })).status, 405)
+  const doubled = 'GET /jwks HTTP/1.1\r\nHost: licet.test\r\nHost: evil.test\r\nConnection: close\r\n\r\n'
+  assert.deepEqual(statusesOf(await raw(doubled)), [400])
+  assert.match(await metrics.text(), /route="\/jwks",method="GET",status="304"\} 1/)
+})
+
+test('a document that changes is answered anew, with its new tag', async (t) => {
+  let document = { body: Buffer.from('one'), etag: '"1"', contentType: 'text/plain' }
+  const { fetch } = await serve(
+    t,
+    [
+      get('/keys')
+        .needs(anyone)
+        .publishes(() => document),
+    ],
+    { requestLog: 'failures' },
+  )
+  assert.equal(await (await fetch('/keys')).text(), 'one')
+  document = { ...document, body: Buffer.from('two'), etag: '"2"' }
+  const next = await fetch('/keys', { headers: { 'if-none-match': '"1"' } })
+  assert.deepEqual(
+    [await next.text(), next.headers.get('etag'), next.headers.get('content-length')],
+    ['two', '"2"', '3'],
+  )
+})
