@@ -69,7 +69,7 @@ export async function createEngine(parts: EngineParts) {
     })
     events.listen(provider)
     handle = provider.callback() as typeof handle
-    published = publish(settings.issuer, keys.jwks, parts.uiLocales)
+    published = publish({ settings, jwks: keys.jwks, uiLocales: parts.uiLocales })
     version = keys.version
   }
   await build()

@@ -4,8 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import type { JWK } from 'jose'
+import { claimNamesByScope } from '../accounts/claims.ts'
 import { GRANT_DEVICE } from './clients.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
+import type { OidcSettings } from './settings.ts'
 import { publicKeys } from './signing-keys.ts'
 
 /** A body served as is, with its entity tag. */
@@ -26,10 +28,17 @@ export const CLIENT_ASSERTION_ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA', 
 export const DPOP_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
 export const ID_TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 
-export function publish(issuer: string, jwks: readonly JWK[], uiLocales: readonly string[]): Published {
+interface PublishParts {
+  readonly settings: Pick<OidcSettings, 'issuer' | 'claims'>
+  readonly jwks: readonly JWK[]
+  readonly uiLocales: readonly string[]
+}
+
+/** Both documents as they are served. */
+export function publish(parts: PublishParts): Published {
   return {
-    discovery: document(discovery(issuer, uiLocales), 'application/json; charset=utf-8'),
-    jwks: document({ keys: publicKeys(jwks) }, 'application/jwk-set+json; charset=utf-8'),
+    discovery: document(discovery(parts), 'application/json; charset=utf-8'),
+    jwks: document({ keys: publicKeys(parts.jwks) }, 'application/jwk-set+json; charset=utf-8'),
   }
 }
 
@@ -38,7 +47,7 @@ function document(content: object, contentType: string): PublishedDocument {
   return { body, contentType, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"` }
 }
 
-function discovery(issuer: string, uiLocales: readonly string[]): Record<string, unknown> {
+function discovery({ settings: { issuer, claims }, uiLocales }: PublishParts): Record<string, unknown> {
   const at = (path: string) => `${issuer}${path}`
   return {
     issuer,
@@ -65,20 +74,7 @@ function discovery(issuer: string, uiLocales: readonly string[]): Record<string,
     subject_types_supported: ['public'],
     acr_values_supported: ACR_VALUES,
     claim_types_supported: ['normal'],
-    claims_supported: [
-      'sub',
-      'name',
-      'locale',
-      'picture',
-      'updated_at',
-      'email',
-      'email_verified',
-      'acr',
-      'amr',
-      'auth_time',
-      'sid',
-      'iss',
-    ],
+    claims_supported: claimNames(claims),
     claims_parameter_supported: false,
     request_parameter_supported: false,
     request_uri_parameter_supported: false,
@@ -89,4 +85,11 @@ function discovery(issuer: string, uiLocales: readonly string[]): Record<string,
     protected_resources: [at('/api/v1')],
     service_documentation: at('/api/docs'),
   }
+}
+
+/** What an ID token or a userinfo answer may hold: the standard claims, how the person signed in, and the configured ones. */
+function claimNames({ idToken, userinfo }: OidcSettings['claims']): string[] {
+  const standard = Object.values(claimNamesByScope).flat()
+  const custom = [...Object.keys(idToken), ...Object.keys(userinfo)]
+  return [...new Set([...standard, 'acr', 'amr', 'auth_time', 'sid', 'iss', ...custom])]
 }
