@@ -103,7 +103,7 @@ function offerScopes() {
 function preview() {
   const address = authorizeAddress(wishes(), secrets)
   const lines = [...address.searchParams].map(([name, value], index) => [
-    make('i', {}, index ? '\n  &' : '\n  ?'),
+    make('i', {}, index ? '\n&' : '\n?'),
     make('b', {}, name),
     `=${value}`,
   ])
@@ -165,12 +165,21 @@ async function showToken(card, token) {
   raw.after(copier(() => token, 'copy'))
   if (parts.length !== 3) return
   const [header, claims] = [decode(parts[0]), decode(parts[1])]
-  find('[data-claims]', card).replaceChildren(...Object.entries(claims).map(claimRow))
+  find('[data-claims]', card).replaceChildren(...ordered(claims).map(claimRow))
   find('[data-header]', card).replaceChildren(...Object.entries(header).map(claimRow))
   const state = await signatureState(token, header)
   badge(find('[data-signature]', card), { verified: 'good', unverified: 'bad', unchecked: '' }[state], say(state))
   card.dataset.expires = claims.exp
   tick()
+}
+
+/** Known claims in the order in which they are explained, then the rest. */
+function ordered(claims) {
+  const known = Object.keys(words)
+    .filter((key) => key.startsWith('claim.'))
+    .map((key) => key.slice(6))
+  const place = ([name]) => (known.includes(name) ? known.indexOf(name) : known.length)
+  return Object.entries(claims).sort((left, right) => place(left) - place(right))
 }
 
 const TIMES = ['exp', 'iat', 'nbf', 'auth_time']
