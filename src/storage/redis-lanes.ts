@@ -45,7 +45,7 @@ type Lane = (waiting: Waiting) => void
 /** Connects; with declared replicas twice, because a connection that waits for replicas answers nothing else meanwhile. */
 export async function openLanes(target: RedisTarget): Promise<Lanes> {
   const plain = await openRoad(target, 0)
-  const confirmed = target.replicas === 0 ? plain : await openRoad(target, target.replicas)
+  const confirmed = target.replicas === 0 ? plain : await openSecond(target, plain)
   let closed = false
   return {
     send: (call) => {
@@ -60,11 +60,27 @@ export async function openLanes(target: RedisTarget): Promise<Lanes> {
   }
 }
 
+async function openSecond(target: RedisTarget, first: Road): Promise<Road> {
+  try {
+    return await openRoad(target, target.replicas)
+  } catch (error) {
+    await first.close()
+    throw error
+  }
+}
+
 const address = (node: Node): string => `${node.options.host}:${node.options.port}`
 
+interface Road {
+  readonly client: Client
+  send(call: Call): Promise<unknown>
+  close(): Promise<void>
+}
+
 /** One client and its lanes, one per server. */
-async function openRoad(target: RedisTarget, replicas: number) {
+async function openRoad(target: RedisTarget, replicas: number): Promise<Road> {
   const client = await connect(target)
+  const nodeFor = createMap(client)
   const lanes = new WeakMap<Node, Lane>()
   const open = new Set<Promise<unknown>>()
 
@@ -77,7 +93,7 @@ async function openRoad(target: RedisTarget, replicas: number) {
   }
 
   async function travel(call: Call): Promise<unknown> {
-    const node = nodeFor(client, call.keys[0])
+    const node = nodeFor(call.keys[0])
     try {
       if (!node) throw new Error('MOVED')
       return await new Promise((resolve, reject) => laneTo(node)({ call, since: performance.now(), resolve, reject }))
@@ -101,11 +117,17 @@ async function openRoad(target: RedisTarget, replicas: number) {
   }
 }
 
-/** The server that holds the key, as far as the client knows; undefined when it has to be asked. */
-function nodeFor(client: Client, key: string): Node | undefined {
-  if (!isCluster(client)) return client
-  const known = client.slots[slotOf(key)]?.[0]
-  return known === undefined ? undefined : mastersOf(client).find((node) => address(node) === known)
+/** Tells the server that holds a key, as far as the client knows; undefined when it has to be asked. */
+function createMap(client: Client): (key: string) => Node | undefined {
+  if (!isCluster(client)) return () => client
+  const nodes = new Map<string, Node>()
+  for (const event of ['+node', '-node', 'refresh']) client.on(event, () => nodes.clear())
+  return (key) => {
+    const wanted = client.slots[slotOf(key)]?.[0]
+    if (wanted === undefined) return undefined
+    if (nodes.size === 0) for (const node of mastersOf(client)) nodes.set(address(node), node)
+    return nodes.get(wanted)
+  }
 }
 
 /** Answers by which a server says that it did nothing: the command may be sent again, elsewhere or with its text. */

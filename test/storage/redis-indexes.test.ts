@@ -7,7 +7,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { hasCode } from '../../src/errors.ts'
 import { randomId } from '../../src/secrets.ts'
 import { createPlaces, createVersions } from '../../src/storage/entry.ts'
-import type { Kind } from '../../src/storage/kinds.ts'
+import { type Kind, kinds } from '../../src/storage/kinds.ts'
 import { openRedisStore } from '../../src/storage/redis.ts'
 import { createEntries, isDurable, readRaw } from '../../src/storage/redis-entries.ts'
 import { createIndexes } from '../../src/storage/redis-indexes.ts'
@@ -167,6 +167,24 @@ describe('indexes in Redis', { skip: skipWithout('redis-server') }, () => {
     await command('ZREM', key, ...members)
     await command('ZADD', key, ...aged.flatMap((member) => [0, member]))
   }
+
+  test('claims and groups live as long as an entry whose expiry is moved', async () => {
+    const [unique = ''] = kinds.session.unique
+    const value = { [unique]: 'u', accountId: 'a' }
+    await store.put('session', { id: 's', value, expiresAt: time + 1000 }, 'create')
+    const left = async (): Promise<number[]> => {
+      const keys = (await command('KEYS', 'licet:[ug]:session:*')) as string[]
+      return Promise.all(keys.map(async (key) => Number(await command('PTTL', key))))
+    }
+    assert.ok((await left()).every((ms) => ms > 0 && ms <= 61_000))
+    await store.update('session', 's', () => ({ value, expiresAt: time + 3_600_000 }))
+    assert.deepEqual(
+      (await left()).map((ms) => ms > 3_600_000),
+      [true, true],
+    )
+    await store.put('session', { id: 's', value }, 'replace')
+    assert.deepEqual(await left(), [-1, -1], 'and for ever when it stays for ever')
+  })
 
   test('removing an entry leaves nothing behind', async () => {
     await store.put('account', { id: 'a', value: { emailKey: 'a@test', role: ['x', 'y'] } }, 'create')

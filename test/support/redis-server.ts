@@ -42,6 +42,8 @@ const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
+// A test process that is told to end must not leave servers behind.
+for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
 
 /** Starts a server and waits until it answers. Three attempts, should somebody take a port in between. */
 export async function startServer(options: ServerOptions): Promise<RedisServer> {
