@@ -14,8 +14,8 @@ import type { MailName, Mails, ShownAccount } from './views.ts'
 export interface Brand {
   readonly name: string
   readonly accent: string
-  readonly logo?: string
-  readonly links?: { readonly privacy?: string; readonly terms?: string; readonly support?: string }
+  readonly logo?: string | undefined
+  readonly links?: Partial<Readonly<Record<'privacy' | 'terms' | 'support', string | undefined>>>
 }
 
 /** What a page needs besides its model. `path` is where the language menu returns to; without it there is no menu. */
