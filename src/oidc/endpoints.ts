@@ -6,6 +6,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { AppError } from '../errors.ts'
 import type { Pages } from './pages.ts'
 import type { Refresh } from './refresh.ts'
+import { nameForbiddenGrant } from './token-response.ts'
 import { workOf } from './work.ts'
 
 type Next = () => Promise<void>
@@ -93,6 +94,7 @@ function tokenAnswers({ settle, refresh, tokenStatus }: EndpointParts): Middlewa
     if (!ctx.oidc) return
     if (ctx.oidc.route === 'token') {
       await settle(ctx)
+      if (ctx.status === 400) nameForbiddenGrant(ctx)
       if (ctx.status === 400 && ctx.oidc.params?.['grant_type'] === 'refresh_token') await refresh.refused(ctx)
       return
     }

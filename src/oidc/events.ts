@@ -6,7 +6,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Audit, Caller } from '../observability/audit.ts'
 import type { AccessTokenClaims } from './access-tokens.ts'
 import type { ConsentAnswer } from './grants.ts'
-import { type Redemption, workOf } from './work.ts'
+import { type Artefact, type Redemption, workOf } from './work.ts'
 
 export interface EventSinks {
   readonly audit: Audit
@@ -21,8 +21,20 @@ export interface EventSinks {
 export type ProtocolEvents = ReturnType<typeof createEvents>
 
 export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpected, warn }: EventSinks) {
+  const noteReplayed = (ctx: KoaContextWithOIDC, { accountId = 'anonymous', clientId = '' }: Artefact): Promise<void> =>
+    audit.note(callerOf(ctx), {
+      event: 'code.replayed',
+      outcome: 'refused',
+      accountId,
+      subject: clientId,
+      reason: 'already_used',
+    })
+
   const noteRevoked = async (ctx: KoaContextWithOIDC): Promise<void> => {
-    const { client, entities } = ctx.oidc
+    const { client, entities, route } = ctx.oidc
+    // At the token endpoint the library revokes for one reason: a code that was redeemed before. It is the first thing that this request has loaded.
+    const [code] = workOf(ctx).loaded.values()
+    if (route === 'token' && code) return noteReplayed(ctx, code.value)
     const { accountId = 'anonymous' } = (entities.RefreshToken ?? entities.Grant ?? ctx.oidc.session ?? {}) as {
       accountId?: string
     }
@@ -31,7 +43,7 @@ export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpect
       outcome: 'done',
       accountId,
       subject: client?.clientId ?? '',
-      reason: ctx.oidc.route,
+      reason: route,
     })
   }
 
@@ -74,16 +86,8 @@ export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpect
     },
     /** A code or device code was redeemed twice: what the first redemption got is revoked (RFC 6749 §4.1.2). */
     async replayed(ctx: KoaContextWithOIDC, redemption: Redemption): Promise<void> {
-      const { accountId = 'anonymous', clientId = '' } = redemption.stored.value
       if (redemption.grantId) await ctx.oidc.provider.Grant.adapter.destroy(redemption.grantId)
-      const entry = {
-        event: 'code.replayed',
-        outcome: 'refused',
-        accountId,
-        subject: clientId,
-        reason: 'already_used',
-      } as const
-      await audit.note(callerOf(ctx), entry)
+      await noteReplayed(ctx, redemption.stored.value)
     },
     async tokenRevoked(ctx: KoaContextWithOIDC, claims: AccessTokenClaims): Promise<void> {
       const entry = {

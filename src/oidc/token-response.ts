@@ -1,6 +1,6 @@
 /**
- * Rewrites a finished token response: the two ways a request ends differently than the library thought,
- * because another request settled the same single-use thing first.
+ * Rewrites a finished token response: the ways a request ends differently than the library thought, because another request settled the
+ * same single-use thing first, or because a refusal has a better name.
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 
@@ -12,7 +12,19 @@ export function answer(ctx: KoaContextWithOIDC, body: unknown): void {
 
 /** Replaces the response by `invalid_grant` (RFC 6749 §5.2). */
 export function refuse(ctx: KoaContextWithOIDC): void {
-  const error = new errors.InvalidGrant('already used')
+  refuseWith(ctx, new errors.InvalidGrant('already used'))
+}
+
+/** The library calls a grant that the app is not registered for `invalid_request`; its name is `unauthorized_client` (RFC 6749 §5.2). */
+export function nameForbiddenGrant(ctx: KoaContextWithOIDC): void {
+  const { client, params } = ctx.oidc
+  const { error } = (ctx.body ?? {}) as { error?: string }
+  if (error !== 'invalid_request' || !client || client.grantTypeAllowed(String(params?.['grant_type']))) return
+  if (params?.['grant_type'] !== undefined)
+    refuseWith(ctx, new errors.UnauthorizedClient('this app may not use this grant type'))
+}
+
+function refuseWith(ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
   ctx.status = error.statusCode
   ctx.body = { error: error.error, error_description: error.error_description }
 }
