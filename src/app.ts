@@ -121,7 +121,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
 
   // Pages
   const { brand } = config
-  const renderer = createRenderer({ viewsDirectory, localesDirectory, brand: brand as never, issuer, isDevelopment })
+  const renderer = createRenderer({ viewsDirectory, localesDirectory, brand, issuer, isDevelopment })
   const contexts = new WeakMap<object, HttpContext>()
   const contextOf = (request: object): HttpContext => {
     const ctx = contexts.get(request)
@@ -139,8 +139,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const transport = config.smtpUrl
     ? createSmtpTransport({ url: config.smtpUrl, from: config.mailFrom, fromName: brand.name })
     : undefined
-  const outbox = createOutbox({ store: store as never, vault, now, transport })
-  const messages = createMessages({ outbox, renderMail: renderer.renderMail as never, now })
+  const outbox = createOutbox({ store, vault, now, transport })
+  const messages = createMessages({ outbox, renderMail: renderer.renderMail, now })
 
   // Protocol
   const engine = await startProtocol({
