@@ -61,6 +61,33 @@ describe('writes to the embedded store', () => {
     })
   })
 
+  test('that fail half-way undo themselves and nobody else', async () => {
+    const database = openDatabase(place.path, 'FULL')
+    const writes = createWrites(database)
+    const insert = database.prepare("INSERT INTO entry (kind, id, version, place, value) VALUES ('meta', ?, '', 0, '')")
+    const outcomes = await Promise.allSettled([
+      writes.run(() => insert.run('before')),
+      writes.run(() => {
+        insert.run('half')
+        throw new RangeError('half-way')
+      }),
+      writes.run(() => insert.run('after')),
+    ])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    )
+    assert.deepEqual(
+      database
+        .prepare('SELECT id FROM entry ORDER BY id')
+        .all()
+        .map(({ id }) => id),
+      ['after', 'before'],
+    )
+    await writes.close()
+    database.close()
+  })
+
   test('are store_unavailable while the disk is full, keep nothing of a transaction that failed, and go on afterwards', async () => {
     const database = openDatabase(place.path, 'FULL')
     const writes = createWrites(database)
