@@ -39,8 +39,10 @@ export interface ServerOptions {
 }
 
 const running = new Set<ChildProcess>()
+const directories = new Set<string>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })
 // A test process that is told to end must not leave servers behind.
 for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
@@ -61,6 +63,7 @@ async function startOn({ settings = [], portOption, sentinel }: ServerOptions): 
   if (!program) throw new Error('redis-server is not installed')
   const [port = 0, secondPort = 0] = await freePorts(2)
   const directory = mkdtempSync(join(tmpdir(), 'licet-redis-'))
+  directories.add(directory)
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, ...settings]
   if (portOption) args.push(portOption, String(secondPort))
   const file = join(directory, 'sentinel.conf')
@@ -95,6 +98,7 @@ async function startOn({ settings = [], portOption, sentinel }: ServerOptions): 
     async stop() {
       await kill()
       rmSync(directory, { recursive: true, force: true })
+      directories.delete(directory)
     },
   }
 }
