@@ -1,8 +1,8 @@
 /**
  * What a holder of a key can sign: DPoP proofs (RFC 9449) and client assertions (RFC 7523), right unless a test bends them.
  */
-import { createHash, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
-import { calculateJwkThumbprint, type JWK, type JWTPayload, SignJWT } from 'jose'
+import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
+import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose'
 import type { Proof } from './app-client.ts'
 
 export interface TestKey {
@@ -22,7 +22,7 @@ export async function newKey(): Promise<TestKey> {
 const seconds = () => Math.floor(Date.now() / 1000)
 
 export interface Bent {
-  readonly claims?: JWTPayload
+  readonly claims?: Readonly<Record<string, unknown>>
   readonly header?: Readonly<Record<string, unknown>>
   /** Signs with something else than the key. */
   readonly signWith?: KeyObject | Uint8Array
@@ -59,9 +59,15 @@ export function asserted(make: () => Promise<string>): Proof {
   return async () => ({ params: { client_assertion: await make(), client_assertion_type: ASSERTION_TYPE } })
 }
 
-/** A JWT with whatever header and payload, unsigned or signed by `sign` over its signing input. */
-export function rawJwt(header: object, payload: object, sign: (input: string) => string = () => ''): string {
+/** Signs what no library would: whatever stands in the header. */
+export function es256({ privateKey }: TestKey): (input: string) => string {
+  return (input) =>
+    sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')
+}
+
+/** A JWT with whatever header and payload, unsigned or signed by `signer`. */
+export function rawJwt(header: object, payload: object, signer: (input: string) => string = () => ''): string {
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
   const input = `${encode(header)}.${encode(payload)}`
-  return `${input}.${sign(input)}`
+  return `${input}.${signer(input)}`
 }
