@@ -278,8 +278,20 @@ test('DO5 slow headers and slow bodies are cut, while others are served', async 
   )
 })
 
-test('DO5 connections beyond the cap are dropped, an idle one is closed, and a stalled reader is cut', async (t) => {
-  const { port } = await start(t, { limits: { maxConnections: 2, keepAliveMs: 100, stallMs: 2_000 } })
+test('DO5 three hundred half-open requests do not keep others from being served', async (t) => {
+  const { port, fetch } = await start(t)
+  const slow = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+  t.after(() => slow.map((socket) => socket.destroy()))
+  await Promise.all(
+    slow.map((socket) => new Promise<void>((resolve) => socket.write('GET / HTTP/1.1\r\nX: ', () => resolve()))),
+  )
+  const startedAt = performance.now()
+  assert.equal((await fetch('/where')).status, 200)
+  assert.ok(performance.now() - startedAt < 1_000)
+})
+
+test('DO5 connections beyond the cap are dropped, and an idle one is closed', async (t) => {
+  const { port } = await start(t, { limits: { maxConnections: 2, keepAliveMs: 100 } })
   const held = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')]
   await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
   assert.equal(await raw(port, `GET /where HTTP/1.1\r\n${head}\r\n`), '')
@@ -289,7 +301,57 @@ test('DO5 connections beyond the cap are dropped, an idle one is closed, and a s
   let idle = ''
   while (idle === '') idle = await raw(port, 'GET /where HTTP/1.1\r\nHost: licet.test\r\n\r\n')
   assert.deepEqual(statusesOf(idle), [200])
-  assert.ok(performance.now() - startedAt < 2_000)
+  assert.ok(performance.now() - startedAt < 3_000)
+})
+
+test('DO5 a client that asks and does not read is cut', async (t) => {
+  const big = get('/big')
+    .needs(anyone)
+    .does(() => ({ kind: 'text', type: 'text/plain', body: Buffer.alloc(64 << 20) }))
+  const { port } = await serve(t, [big], { limits: { stallMs: 300 } })
+  const reader = connect(port, '127.0.0.1').on('error', () => {})
+  reader.write('GET /big HTTP/1.1\r\nHost: licet.test\r\n\r\n')
+  reader.pause()
+  const { promise, received } = closedAfterPause(reader)
+  await promise
+  assert.ok(received() < 64 << 20)
+})
+
+/** Reads nothing for a second, then whatever is left until the end. */
+function closedAfterPause(reader: ReturnType<typeof connect>) {
+  let bytes = 0
+  const promise = new Promise<void>((resolve) => {
+    reader.once('close', () => resolve())
+    setTimeout(
+      () =>
+        reader
+          .on('data', (chunk) => {
+            bytes += chunk.length
+          })
+          .resume(),
+      1_000,
+    )
+  })
+  return { promise, received: () => bytes }
+}
+
+test('DO7 clients that vanish in the middle of a request or an answer leave nothing behind', async (t) => {
+  const { port, fetch, lines } = await start(t)
+  const heads = [
+    'POST /input HTTP/1.1\r\nHost: licet.test\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{',
+    'GET /page HTTP/1.1\r\nHost: licet.test\r\n\r\n',
+    'GET /pa',
+  ]
+  for (const bytes of [...heads, ...heads, ...heads]) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    await new Promise<void>((resolve) => socket.write(bytes, () => resolve()))
+    socket.resetAndDestroy()
+  }
+  assert.equal((await fetch('/where')).status, 200)
+  assert.deepEqual(
+    lines.filter((line) => line['level'] !== 'info'),
+    [],
+  )
 })
 
 test('DO6 long hostile texts in headers take no time to read', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
-import { get, post } from '../../src/http/route.ts'
+import { del, get, patch, post, put } from '../../src/http/route.ts'
 import { anyone } from '../../src/security/access.ts'
 import { serve } from '../support/http.ts'
 
@@ -94,4 +94,19 @@ test('a body at the limit is read, one byte more is 413', async (t) => {
     (await fetch('/any', { method: 'POST', headers: json, body: JSON.stringify('a'.repeat(size - 2)) })).status
   assert.equal(await ofSize(102_400), 200)
   assert.equal(await ofSize(102_401), 413)
+})
+
+test('the body is the input of PUT and PATCH, the query that of DELETE', async (t) => {
+  const Name = z.object({ name: z.string() })
+  const echo = ({ input }: { input: unknown }) => ({ kind: 'json' as const, body: input })
+  const { fetch } = await serve(t, [
+    put('/a').needs(anyone).takes(Name).does(echo),
+    patch('/a').needs(anyone).takes(Name).does(echo),
+    del('/a').needs(anyone).takes(Name).does(echo),
+  ])
+  for (const method of ['PUT', 'PATCH'])
+    assert.deepEqual(await (await fetch('/a?name=query', { method, headers: json, body: '{"name":"body"}' })).json(), {
+      name: 'body',
+    })
+  assert.deepEqual(await (await fetch('/a?name=query', { method: 'DELETE' })).json(), { name: 'query' })
 })
