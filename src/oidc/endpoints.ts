@@ -72,18 +72,23 @@ function hasServerError(ctx: KoaContextWithOIDC): boolean {
   return /[?&]error=server_error(&|$)/.test(String(ctx.response.get('Location')))
 }
 
-/** No cookie for a session that holds nothing; the cookie goes when the session was ended elsewhere. */
+/**
+ * No cookie for a session that holds nothing; none either when the session was ended or got another id elsewhere, for the browser may have
+ * the newer one already; the cookie goes when this request signed the person out.
+ */
 function sessionCookies({ sessionCookie }: EndpointParts): Middleware {
   return async (ctx, next) => {
     await next()
-    const { sessionEmpty, sessionEnded } = workOf(ctx)
-    if (!sessionEmpty && !sessionEnded) return
+    const { sessionEmpty, sessionEnded, signedOut } = workOf(ctx)
+    if (!sessionEmpty && !sessionEnded && !signedOut) return
     const kept = [ctx.response.get('Set-Cookie')]
       .flat()
       .filter((cookie) => cookie && !String(cookie).startsWith(sessionCookie))
     if (kept.length > 0) ctx.set('Set-Cookie', kept as string[])
     else ctx.remove('Set-Cookie')
-    if (sessionEnded) ctx.append('Set-Cookie', `${sessionCookie}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax`)
+    if (!signedOut) return
+    for (const name of [sessionCookie, `${sessionCookie}.sig`])
+      ctx.append('Set-Cookie', `${name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax`)
   }
 }
 

@@ -7,7 +7,6 @@ import type { Clients } from './clients.ts'
 import { secretOf } from './device.ts'
 import type { Grants } from './grants.ts'
 import type { Pages } from './pages.ts'
-import { workOf } from './work.ts'
 
 type Notice = () => Promise<void>
 
@@ -108,7 +107,6 @@ export function createLogoutPages({ pages, clients, grants, onSignedOut }: Logou
       await grants.endBound(session.uid)
       await onSignedOut(ctx, hinted)
       await session.destroy()
-      workOf(ctx).sessionEnded = true
       if (postLogoutRedirectUri) return pages.leave(ctx, withState(postLogoutRedirectUri, state))
       pages.signedOut(ctx, client ? await clients.app(client.clientId) : undefined)
     },

@@ -94,7 +94,7 @@ export function createPolicy(parts: PolicyParts) {
   policy
     .get('login')
     ?.checks.add(
-      new Check('account_gone', 'the account of this session may not sign in any more', (ctx) =>
+      new Check('account_gone', 'the account of this session may not sign in any more', 'login_required', (ctx) =>
         ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined
           ? Check.REQUEST_PROMPT
           : Check.NO_NEED_TO_PROMPT,

@@ -153,7 +153,7 @@ function replaceSecrets(provider: Provider, { clients, verifySecret }: ProviderP
  */
 function steadySessions(provider: Provider): void {
   const prototype = provider.Session.prototype as unknown as SessionPrototype
-  const { loginAccount, resetIdentifier } = prototype
+  const { loginAccount, resetIdentifier, destroy } = prototype
   prototype.loginAccount = function login(details) {
     // Before the sign-in is noted: afterwards every sign-in looks like a second one.
     currentWork().isSecondTab = isSecondTab(this.accountId, details.accountId)
@@ -163,6 +163,10 @@ function steadySessions(provider: Provider): void {
     const oidc = currentContext()?.oidc
     const quiet = oidc?.route.endsWith('resume') && (!oidc.result?.login || currentWork().isSecondTab)
     if (!quiet) resetIdentifier.call(this)
+  }
+  prototype.destroy = function signOut() {
+    currentWork().signedOut = true
+    return destroy.call(this)
   }
   prototype.sidFor = function sidFor() {
     return this.uid
@@ -177,6 +181,7 @@ interface SessionPrototype {
   accountId?: string
   loginAccount(details: { accountId: string }): void
   resetIdentifier(): void
+  destroy(): Promise<void>
   sidFor(): string
   ensureClientContainer(clientId: string): void
   authorizationFor(clientId: string, create: boolean): Record<string, unknown>

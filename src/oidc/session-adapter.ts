@@ -37,13 +37,33 @@ export function createSessionAdapter(parts: AdapterParts & { factsOf: (request: 
     }
   }
 
-  const merge = async (before: Stored<Artefact>, payload: AdapterPayload, expiresAt: number): Promise<void> => {
-    const change = (value: Artefact, entry: Stored<Artefact>) => {
-      const theirs = entry.version === before.version ? undefined : openArtefact(vault, 'Session', value)
-      return { value: storedSession(theirs ? joined(theirs, payload) : payload, value), expiresAt }
-    }
-    const { changed } = await store.update('session', before.id, change, before)
-    if (!changed) currentWork().sessionEnded = true
+  /** Writes over the version that was read, joins with what others wrote meanwhile, and follows a session that got another id. */
+  const merge = async (read: Stored<Artefact>, payload: AdapterPayload, expiresAt: number): Promise<void> => {
+    const base = () => openArtefact(vault, 'Session', read.value)
+    const write = (entry: Stored<Artefact>) =>
+      store.update<Artefact>('session', entry.id, (value, { id, version }) => {
+        const theirs = id === read.id && version === read.version ? undefined : openArtefact(vault, 'Session', value)
+        return { value: storedSession(theirs ? joined(theirs, payload, base()) : payload, value), expiresAt }
+      })
+    if ((await write(read)).changed) return
+    const work = currentWork()
+    work.sessionEnded = true
+    const moved = await store.findBy<Artefact>('session', 'uid', read.value.uid ?? '')
+    if (moved) await write(moved)
+  }
+
+  /** The session under its new id, with what others wrote into it under the old one. */
+  const renew = async (id: string, payload: AdapterPayload, expiresAt: number): Promise<void> => {
+    const work = currentWork()
+    const before = work.renewed
+    const theirs = before && openArtefact(vault, 'Session', before.value)
+    const whole = theirs ? { ...joined(theirs, payload, undefined), jti: payload.jti } : payload
+    const stored = await store.put('session', { id, value: storedSession(whole, before?.value), expiresAt }, 'create')
+    work.loaded.set(`session:${id}`, stored)
+    // Between the two ids the session could not be found: whoever ended it then left word.
+    if (!before || (await store.count(endedCounter(payload.uid))).count === 0) return
+    await store.remove('session', id)
+    work.sessionEnded = true
   }
 
   return guardStore({
@@ -60,34 +80,48 @@ export function createSessionAdapter(parts: AdapterParts & { factsOf: (request: 
       const work = currentWork()
       const key = artefactId('Session', id)
       const expiresAt = now() + expiresIn * 1000
-      const before = work.loaded.get(`session:${key}`)
-      if (before) return merge(before, payload, expiresAt)
+      const read = work.loaded.get(`session:${key}`) ?? work.moved
+      if (read) return merge(read, payload, expiresAt)
       if (work.sessionEnded) return
       if (!payload.accountId && !payload.state) {
         work.sessionEmpty = true
         return
       }
-      const stored = await store.put('session', { id: key, value: storedSession(payload), expiresAt }, 'create')
-      work.loaded.set(`session:${key}`, stored)
+      await renew(key, payload, expiresAt)
     },
     async consume() {},
     async destroy(id) {
-      const existed = await store.remove('session', artefactId('Session', id))
-      // Called before an id changes too: if it was gone already, somebody ended the session and it must not come back under a new id.
-      if (!existed) currentWork().sessionEnded = true
+      const work = currentWork()
+      const key = artefactId('Session', id)
+      const read = work.loaded.get(`session:${key}`)
+      if (work.signedOut) return void (read?.value.uid && (await endSession(store, read.value.uid)))
+      // The id changes. What is not there any more was ended by somebody else and must not come back, or has got another id already.
+      const renewed = await store.take<Artefact>('session', key)
+      if (renewed) work.renewed = renewed
+      if (renewed || !read) return
+      work.sessionEnded = true
+      const moved = await store.findBy<Artefact>('session', 'uid', read.value.uid ?? '')
+      if (moved) work.moved = { ...moved, version: '' }
     },
     async revokeByGrantId() {},
   })
 }
 
-/** Both requests' authorizations; the rest from the one that signed in last. */
-function joined(theirs: AdapterPayload, ours: AdapterPayload): AdapterPayload {
+/** Both requests' authorizations; the form's secret from the one that changed it; the rest from the one that signed in last. */
+function joined(theirs: AdapterPayload, ours: AdapterPayload, base: AdapterPayload | undefined): AdapterPayload {
   const newer = (ours.loginTs ?? 0) >= (theirs.loginTs ?? 0) ? ours : theirs
-  return { ...newer, authorizations: { ...theirs.authorizations, ...ours.authorizations } }
+  const authorizations = { ...theirs.authorizations, ...ours.authorizations }
+  const isUntouched = base !== undefined && base.state?.['secret'] === ours.state?.['secret']
+  const { state } = isUntouched ? theirs : ours
+  return { ...newer, jti: theirs.jti, authorizations, ...(state ? { state } : {}) } as AdapterPayload
 }
 
-/** Ends one session by its public id; true if it was there. */
+const ENDED_SECONDS = 60
+const endedCounter = (uid: unknown): string => `session-ended:${uid}`
+
+/** Ends one session by its public id, also while it is changing its own; true if it was there. */
 export async function endSession(store: Store, uid: string): Promise<boolean> {
+  await store.increment(endedCounter(uid), ENDED_SECONDS)
   const session = await store.findBy<Artefact>('session', 'uid', uid)
-  return session ? store.remove('session', session.id) : false
+  return session !== undefined && store.remove('session', session.id)
 }

@@ -45,8 +45,14 @@ export interface Work {
   childId?: string
   /** Refresh: this retry is answered with the stored answer. */
   replay?: string
-  /** The browser session was ended by somebody else while this request ran. */
+  /** The browser session was ended, or got another id, elsewhere while this request ran: this answer says nothing about it. */
   sessionEnded?: boolean
+  /** This request signs the person out. */
+  signedOut?: boolean
+  /** The session as it was last stored under the id it has just given up. */
+  renewed?: Stored<Artefact>
+  /** The session under the id that another request gave it meanwhile. */
+  moved?: Stored<Artefact>
   /** The session holds nothing worth storing: no cookie either. */
   sessionEmpty?: boolean
   /** This request signs in an account that another tab has signed in meanwhile. */
