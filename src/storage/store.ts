@@ -2,8 +2,8 @@
  * What a store promises. Two engines keep these promises (`sqlite.ts`, `redis.ts`), and `test/storage/contract.ts`
  * holds one test per sentence. Nothing here knows what is stored: `kinds.ts` names the kinds and their indexes.
  *
- * One entry changes atomically; nothing ever needs two entries to change at once. Unique values are claimed first, then the
- * entry is written, then its groups; a reader ignores every claim or group member that no entry confirms.
+ * One entry changes atomically; nothing ever needs two entries to change at once. Unique values are claimed and
+ * groups joined first, then the entry is written, so that a crash never leaves an entry its groups do not know; a reader ignores every claim or group member that no entry confirms.
  * An engine that cannot answer in time throws `AppError('store_unavailable')`: the operation has then failed or is unknown,
  * and the caller must not report success.
  */
