@@ -64,18 +64,22 @@ function withoutProtocol(claims: Record<string, unknown>): Record<string, unknow
   return Object.fromEntries(Object.entries(claims).filter(([name]) => !protocolClaims.has(name)))
 }
 
+/** Bytes; what is in a token is sent with every request, and one of more than 8 kB is refused everywhere. */
+const LARGEST_ANSWER = 4096
+
 /** The outgoing request: guarded by whoever provides it. */
 export type HookFetch = (
   url: string,
-  init: { method: 'POST'; headers: Record<string, string>; body: string; timeoutMs: number },
+  init: { method: 'POST'; headers: Record<string, string>; body: string; timeoutMs: number; maxBytes: number },
 ) => Promise<Response>
 
 /**
  * POSTs `{account, app, grant_type, resource, scopes}` and reads `{claims}`. The body is signed:
- * `X-Licet-Signature: sha256=<hex HMAC-SHA-256 of the body>`. Past the deadline, on any status but 200 and on any answer that is
- * not an object the configured policy decides: `refuse` fails the token request, `omit` issues the token without these claims.
+ * `X-Licet-Signature: sha256=<hex HMAC-SHA-256 of the body>`. Past the deadline, on any status but 200, on any answer that is not an object and
+ * on one of more than 4 kB the configured policy decides: `refuse` fails the token request, `omit` issues the token without these claims.
+ * `onFailure` hears of what was left out.
  */
-export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch): AskHook {
+export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch, onFailure: (error: unknown) => void): AskHook {
   return async ({ account, app, grantType, resource, scopes }) => {
     const body = JSON.stringify({
       account: account
@@ -98,14 +102,18 @@ export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch): AskHook {
       'x-licet-signature': `sha256=${signature}`,
     }
     try {
-      const response = await fetch(hook.url, { method: 'POST', headers, body, timeoutMs: hook.timeoutMs })
+      const limits = { timeoutMs: hook.timeoutMs, maxBytes: LARGEST_ANSWER }
+      const response = await fetch(hook.url, { method: 'POST', headers, body, ...limits })
       if (response.status !== 200) throw new Error(`the claims hook answered ${response.status}`)
       const answer = (await response.json()) as { claims?: unknown }
       if (typeof answer?.claims !== 'object' || answer.claims === null || Array.isArray(answer.claims))
         throw new Error('the claims hook answered no claims')
       return answer.claims as Record<string, unknown>
     } catch (cause) {
-      if (hook.onError === 'omit') return undefined
+      if (hook.onError === 'omit') {
+        onFailure(cause)
+        return undefined
+      }
       throw new AppError('outbound_refused', 'The claims for this token could not be obtained', { cause })
     }
   }

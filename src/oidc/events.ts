@@ -3,6 +3,7 @@
  * ours; `app.ts` provides the sinks.
  */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
 import type { AccessTokenClaims } from './access-tokens.ts'
 import type { ConsentAnswer } from './grants.ts'
@@ -52,7 +53,9 @@ export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpect
     listen(provider: Provider): void {
       provider.on('grant.success', (ctx) => tokenIssued(String(ctx.oidc.params?.['grant_type'])))
       provider.on('grant.revoked', (ctx) => void workOf(ctx).pending.push(noteRevoked(ctx)))
-      provider.on('server_error', (ctx, error) => unexpected(error, ctx.path))
+      provider.on('server_error', (ctx, error) => {
+        if (!hasCode(error, 'rate_limited')) unexpected(error, ctx.path)
+      })
       provider.on('backchannel.error', (_ctx, error) => warn('a sign-out notice failed', error))
     },
     async consented(
@@ -103,6 +106,7 @@ export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpect
     },
     unexpected: (ctx: KoaContextWithOIDC, error: unknown) => unexpected(error, ctx.path),
     noticeGivenUp: (error: unknown) => warn('a sign-out notice was given up', error),
+    hookFailed: (error: unknown) => warn('the claims hook failed: its claims are left out', error),
     keysNotLoaded: (error: unknown) => warn('the signing keys could not be read again', error),
   }
 }

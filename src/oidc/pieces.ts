@@ -75,7 +75,8 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
     refreshAbsoluteSeconds: settings.lifetimes.refreshAbsolute,
     onConsent: events.consented,
   }
-  const askHook = settings.claims.hook && createClaimsHook(settings.claims.hook, parts.hookFetch)
+  const { hook } = settings.claims
+  const askHook = hook && createClaimsHook(hook, parts.hookFetch, events.hookFailed)
   return {
     settings,
     now,

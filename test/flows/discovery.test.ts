@@ -46,11 +46,7 @@ async function libraryDocument(): Promise<Document> {
     now: () => 0,
     adapter: () => ({}),
   }
-  const {
-    adapter: _ours,
-    interactions: _pages,
-    ...configuration
-  } = createConfiguration(parts as never as ConfigurationParts)
+  const { interactions: _pages, ...configuration } = createConfiguration(parts as never as ConfigurationParts)
   const provider = new Provider(licet.issuer, configuration)
   const server = createServer(provider.callback())
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
