@@ -25,6 +25,13 @@ export const kinds = {
   pushed_request: { durable: true, unique: [], groups: [] },
   replay: { durable: true, unique: [], groups: [] },
   denied_token: { durable: true, unique: [], groups: [] },
+  key: { durable: true, unique: [], groups: ['listing', 'rootId', 'expiryDay', 'waiting'] },
+  key_roster: { durable: true, unique: [], groups: [] },
+  key_use: { durable: true, unique: [], groups: [] },
+  key_notice: { durable: true, unique: [], groups: [] },
+  usage: { durable: true, unique: [], groups: ['subject'] },
+  elevation_request: { durable: true, unique: [], groups: ['ownerId'] },
+  denial: { durable: false, unique: [], groups: ['ownerId'] },
   interaction: { durable: false, unique: [], groups: ['accountId'] },
 } as const satisfies Record<string, KindShape>
 
