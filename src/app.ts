@@ -31,6 +31,7 @@ import { clientLimit, createDoors } from './protocol-doors.ts'
 import { randomToken } from './secrets.ts'
 import { anyForm, anyone, formFor, loopbackOrToken } from './security/access.ts'
 import { createCsrf } from './security/csrf.ts'
+import { createGuesses } from './security/guesses.ts'
 import { createSecurityHeaders } from './security/headers.ts'
 import { createNetwork, limitKeys } from './security/network.ts'
 import { createOutbound } from './security/outbound.ts'
@@ -152,7 +153,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     contextOf,
     pages: createProtocolPages({ renderer, contextOf, recall: recallPath }),
     limitClient: clientLimit(limiter),
-    limitSecrets: (clientId, ip) => limiter.enforce('client_secret', `${clientId} ${ip}`),
+    secretGuesses: createGuesses({ enforce: (key) => limiter.enforce('client_secret', key), now }),
     async tellReuse(accountId, clientId, { ip, userAgent }) {
       const [account, app] = await Promise.all([accounts.find(accountId), apps.find(clientId)])
       if (account && app)

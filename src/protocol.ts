@@ -10,8 +10,10 @@ import type { Log } from './observability/log.ts'
 import type { Metrics } from './observability/metrics.ts'
 import { createEngine, type Engine } from './oidc/engine.ts'
 import { createEvents } from './oidc/events.ts'
+import { fencedAccounts } from './oidc/fence.ts'
 import type { EngineParts } from './oidc/pieces.ts'
 import type { OidcSettings, Resource } from './oidc/settings.ts'
+import type { Guesses } from './security/guesses.ts'
 import type { Outbound } from './security/outbound.ts'
 
 export interface ProtocolParts {
@@ -23,7 +25,8 @@ export interface ProtocolParts {
   readonly pages: EngineParts['pages']
   readonly contextOf: (request: object) => HttpContext
   readonly limitClient: EngineParts['admitClient']
-  readonly limitSecrets: (clientId: string, ip: string) => Promise<unknown>
+  /** Wrong secrets, by app and address. */
+  readonly secretGuesses: Guesses
   readonly tellReuse: (accountId: string, clientId: string, caller: Caller) => Promise<void>
 }
 
@@ -38,7 +41,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     store: core.store,
     vault: core.vault,
     now: core.now,
-    accounts: core.accounts,
+    accounts: fencedAccounts(core.accounts, core),
     apps: core.apps,
     signingKeys: core.signingKeys,
     pages: parts.pages,
@@ -46,9 +49,10 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     factsOf,
     admitClient: parts.limitClient,
     async verifySecret(app, secret, ctx) {
+      const guesser = ctx && `${app.clientId} ${factsOf(ctx.req).ip}`
+      if (guesser) parts.secretGuesses.admit(guesser)
       if (core.apps.verifySecret(app, secret)) return true
-      // Only failures count: guesses at one app from one address (threats.md CA1).
-      if (ctx) await parts.limitSecrets(app.clientId, factsOf(ctx.req).ip)
+      if (guesser) await parts.secretGuesses.count(guesser)
       return false
     },
     fetch: (url, init) => outbound.fetch(url, init as never),

@@ -5,13 +5,12 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
 import { accountClaims } from '../accounts/claims.ts'
-import { AppError } from '../errors.ts'
 import { type AskHook, customClaims } from './claims.ts'
 import type { Clients } from './clients.ts'
 import type { ProtocolAccount } from './policy.ts'
 import type { Resources } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
-import { workOf } from './work.ts'
+import { servedOrRefused } from './work.ts'
 
 /** What the protocol asks of the account domain. */
 export interface AccountSource {
@@ -38,7 +37,7 @@ export function createAccountFinder(accounts: AccountSource, claims: OidcSetting
     id: string,
     token?: { authTime?: number },
   ): Promise<(ProtocolAccount & { claims: Claims }) | undefined> => {
-    const account = await findGuarded(ctx, accounts, id)
+    const account = await servedOrRefused(() => accounts.find(id))
     const signedInAt = token === undefined ? ctx.oidc.session?.loginTs : token.authTime
     if (!stands(account, signedInAt)) return undefined
     return {
@@ -59,15 +58,6 @@ export function createAccountFinder(accounts: AccountSource, claims: OidcSetting
         return { ...(await customClaims(sources, request)), ...standard }
       },
     }
-  }
-}
-
-async function findGuarded(ctx: KoaContextWithOIDC, accounts: AccountSource, id: string): Promise<Account | undefined> {
-  try {
-    return await accounts.find(id)
-  } catch (error) {
-    if (error instanceof AppError) workOf(ctx).failure = error
-    throw error
   }
 }
 
@@ -112,7 +102,8 @@ export function createTokenClaims(
             resource: audience,
             scopes: token.scope?.split(' ') ?? [],
           },
-          askHook && guardedHook(ctx, askHook),
+          // A hook that refuses is a server that cannot answer now, not a bad request.
+          askHook && ((request) => servedOrRefused(() => askHook(request))),
         )
       : {}
     if (token.kind !== 'AccessToken') return custom
@@ -126,17 +117,5 @@ function signInClaims(source: SourceOfToken | undefined): Record<string, unknown
     ...(source?.acr ? { acr: source.acr } : {}),
     ...(source?.amr ? { amr: source.amr } : {}),
     ...(source?.sessionUid ? { sid: source.sessionUid } : {}),
-  }
-}
-
-/** A hook that refuses is a server that cannot answer now, not a bad request. */
-function guardedHook(ctx: KoaContextWithOIDC, askHook: AskHook): AskHook {
-  return async (request) => {
-    try {
-      return await askHook(request)
-    } catch (error) {
-      if (error instanceof AppError) workOf(ctx).failure = error
-      throw error
-    }
   }
 }

@@ -5,7 +5,6 @@
  * Revocation is the removal of the grant, which every use checks; `revokeByGrantId` therefore has nothing to do.
  */
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
-import { AppError } from '../errors.ts'
 import type { Vault } from '../secrets.ts'
 import type { Store, Stored } from '../storage/store.ts'
 import {
@@ -17,7 +16,7 @@ import {
   sealArtefact,
   userCodeDigest,
 } from './artefacts.ts'
-import { type Artefact, currentContext, currentWork } from './work.ts'
+import { type Artefact, currentContext, currentWork, servedOrRefused } from './work.ts'
 
 export interface AdapterParts {
   readonly store: Store
@@ -101,14 +100,8 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
 export function guardStore(adapter: Adapter): Adapter {
   const guarded = Object.entries(adapter).map(([name, operation]) => [
     name,
-    async (...parameters: unknown[]) => {
-      try {
-        return await (operation as (...all: unknown[]) => Promise<unknown>)(...parameters)
-      } catch (error) {
-        if (error instanceof AppError) currentWork().failure = error
-        throw error
-      }
-    },
+    (...parameters: unknown[]) =>
+      servedOrRefused(async () => (operation as (...all: unknown[]) => Promise<unknown>)(...parameters)),
   ])
   return Object.fromEntries(guarded) as unknown as Adapter
 }

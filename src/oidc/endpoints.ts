@@ -53,9 +53,12 @@ function storeFailures({ pages, onUnexpected }: EndpointParts): Middleware {
       ctx.set('Retry-After', String(retryAfterSeconds))
       ctx.status = failure.status
       if (isPageRoute(ctx)) return pages.failed(ctx, { code: failure.code, retryAfterSeconds })
+      ctx.set({ ...failure.details.headers })
+      const { policy } = failure.details
       ctx.body = {
         error: 'temporarily_unavailable',
-        error_description: 'the server cannot answer right now; try again',
+        error_description: failure.message,
+        ...(policy ? { policy } : {}),
       }
       return
     }

@@ -16,7 +16,7 @@ import type { Middleware } from './endpoints.ts'
 import { type NoticeQueue, queueBackchannelLogout } from './logout.ts'
 import type { Resources } from './resources.ts'
 import { createSessionAdapter } from './session-adapter.ts'
-import { currentContext, currentWork } from './work.ts'
+import { currentContext, currentWork, servedOrRefused } from './work.ts'
 
 export interface ProviderParts extends AdapterParts {
   readonly issuer: string
@@ -76,8 +76,10 @@ function readOnly(find: Adapter['find']): Adapter {
 
 async function findClient({ clients, admitClient }: ProviderParts, id: string) {
   const ctx = currentContext()
-  if (ctx) await admitClient(ctx, id)
-  return clients.metadata(id)
+  return servedOrRefused(async () => {
+    if (ctx) await admitClient(ctx, id)
+    return clients.metadata(id)
+  })
 }
 
 /** Userinfo's view of one of our JWTs; its audience is the resource, and userinfo takes every token whose scope has `openid`. */
@@ -142,7 +144,7 @@ function replaceSecrets(provider: Provider, { clients, verifySecret }: ProviderP
   const prototype = provider.Client.prototype as unknown as Record<string, unknown>
   prototype['compareClientSecret'] = async function compare(this: { clientId: string }, secret: string) {
     const app = await clients.app(this.clientId)
-    return app !== undefined && (await verifySecret(app, secret, currentContext()))
+    return app !== undefined && servedOrRefused(() => verifySecret(app, secret, currentContext()))
   }
   prototype['includeSid'] = () => true
 }

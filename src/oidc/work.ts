@@ -3,7 +3,7 @@
  * single-use artefact it redeems, and a failure of the store. Kept beside the library's context, never in it, and gone with it.
  */
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider'
-import type { AppError } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import type { Kind } from '../storage/kinds.ts'
 import type { Stored } from '../storage/store.ts'
 
@@ -84,4 +84,14 @@ export function currentContext(): KoaContextWithOIDC | undefined {
 export function currentWork(): Work {
   const ctx = currentContext()
   return ctx ? workOf(ctx) : { loaded: new Map(), pending: [] }
+}
+
+/** Runs `act`; when it cannot be served (the store is away, a limit is reached), the answer says so instead of the library's 500. */
+export async function servedOrRefused<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    if (error instanceof AppError) currentWork().failure = error
+    throw error
+  }
 }
