@@ -13,7 +13,13 @@ import { currentWork } from './work.ts'
 const LONGEST_LIFE_SECONDS = 300
 
 export function createAssertionCheck(now: () => number) {
-  return async (ctx: KoaContextWithOIDC, claims: Record<string, unknown>): Promise<void> => {
+  return async (
+    ctx: KoaContextWithOIDC,
+    claims: Record<string, unknown>,
+    header: Record<string, unknown>,
+  ): Promise<void> => {
+    // The library ignores it; we understand no extension (RFC 7515 §4.1.11).
+    if (header['crit'] !== undefined) throw new errors.InvalidClientAuth('crit is not supported')
     const seconds = Math.floor(now() / 1000)
     if (claims['aud'] !== ctx.oidc.issuer)
       throw new errors.InvalidClientAuth('the audience must be the issuer, as one string')
