@@ -54,9 +54,11 @@ export async function assertion(
   return new SignJWT(payload).setProtectedHeader({ alg: 'ES256', ...header }).sign(signWith ?? key.privateKey)
 }
 
-/** The app proves itself with assertions made by `make`. */
+/** The app proves itself with assertions made by `make`, and names itself nowhere else. */
 export function asserted(make: () => Promise<string>): Proof {
-  return async () => ({ params: { client_assertion: await make(), client_assertion_type: ASSERTION_TYPE } })
+  return async () => ({
+    params: { client_id: undefined, client_assertion: await make(), client_assertion_type: ASSERTION_TYPE },
+  })
 }
 
 /** Signs what no library would: whatever stands in the header. */
