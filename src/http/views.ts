@@ -152,6 +152,8 @@ export interface ErrorPage {
   readonly oauthError?: string
   readonly retryAfterSeconds?: number
   readonly backUrl?: string
+  /** The app that asked, where going on to it is left to the person. */
+  readonly toApp?: { readonly url: string; readonly host: string }
 }
 
 export interface Home {
@@ -201,6 +203,96 @@ type PlaygroundEndpoint =
   | 'introspect'
   | 'introspectThroughPage'
 
+export type SettingsSection = 'profile' | 'security' | 'sessions' | 'activity' | 'keys' | 'tokens' | 'apps'
+
+/** The navigation of the settings. */
+export interface Shell {
+  readonly here: SettingsSection
+  readonly sections: readonly { readonly id: SettingsSection; readonly path: string }[]
+}
+
+/** Something the person should look at, and where to mend it. */
+export interface SettingsCard {
+  readonly kind: 'unverified_email' | 'no_second_factor' | 'few_recovery_codes' | 'leaving'
+  readonly url: string
+  readonly count?: number
+  /** Milliseconds since 1970. */
+  readonly at?: number
+}
+
+export type ProfileProblem = 'name'
+
+export interface ProfileModel {
+  readonly shell: Shell
+  readonly name: string
+  readonly locale: string
+  readonly email: string
+  readonly emailVerified: boolean
+  readonly createdAt: number
+  readonly id: string
+  readonly cards: readonly SettingsCard[]
+  readonly saved: boolean
+  readonly problem?: ProfileProblem
+}
+
+export type PasswordReason = 'missing' | 'too_short' | 'too_long' | 'malformed' | 'too_common'
+
+export interface SecurityModel {
+  readonly shell: Shell
+  readonly email: string
+  readonly emailVerified: boolean
+  readonly hasPassword: boolean
+  readonly minimumPasswordLength: number
+  readonly done?: 'password'
+  readonly passwordProblem?: PasswordReason
+}
+
+/** One browser in which the account is signed in. Times are milliseconds since 1970. */
+export interface SessionRow {
+  readonly id: string
+  readonly isHere: boolean
+  readonly browser?: string
+  readonly system?: string
+  readonly ip: string
+  readonly lastSeenAt: number
+  readonly signedInAt: number
+}
+
+export interface SessionsModel {
+  readonly shell: Shell
+  readonly rows: readonly SessionRow[]
+  readonly isFirstPage: boolean
+  readonly nextUrl?: string
+  /** How many were ended just now. */
+  readonly ended?: number
+}
+
+export type ActivityKind = 'sign_in' | 'account' | 'apps' | 'keys'
+
+/** One record of the audit; `event`, `reason` and `by` are codes with words in the locale. */
+export interface ActivityRow {
+  readonly at: number
+  readonly event: string
+  readonly outcome: 'done' | 'refused' | 'failed'
+  readonly reason?: string
+  readonly subject?: string
+  readonly by?: string
+  readonly ip?: string
+  readonly browser?: string
+  readonly system?: string
+}
+
+export interface ActivityModel {
+  readonly shell: Shell
+  readonly rows: readonly ActivityRow[]
+  readonly kinds: readonly ActivityKind[]
+  readonly kind?: ActivityKind
+  readonly outcome?: ActivityRow['outcome']
+  readonly isFirstPage: boolean
+  readonly nextUrl?: string
+  readonly csvUrl: string
+}
+
 /** View name → model. */
 export interface Views {
   'interactions/sign-in': SignIn
@@ -214,6 +306,10 @@ export interface Views {
   'interactions/leave': Leave
   'interactions/setup': Setup
   'interactions/setup-done': { readonly signInUrl?: string }
+  'settings/profile': ProfileModel
+  'settings/security': SecurityModel
+  'settings/sessions': SessionsModel
+  'settings/activity': ActivityModel
   error: ErrorPage
   home: Home
   'dev/mailbox': { readonly mails: readonly MailLine[] }

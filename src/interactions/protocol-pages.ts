@@ -8,7 +8,7 @@ import type { Renderer } from '../http/page.ts'
 import type { HttpContext } from '../http/server.ts'
 import type { ViewName, Views } from '../http/views.ts'
 import type { Pages } from '../oidc/interaction.ts'
-import { shownApp } from './shown.ts'
+import { hostOf, shownApp } from './shown.ts'
 
 type ProtocolContext = Parameters<Pages['leave']>[0]
 
@@ -31,7 +31,7 @@ export function createProtocolPages({ renderer, contextOf, recall }: PagesParts)
   }
 
   return {
-    oauthError(ctx, { error, description, app, expired }) {
+    oauthError(ctx, { error, description, app, expired, toApp }) {
       const back = recall(contextOf(ctx.req))
       if (expired) {
         ctx.status = 410
@@ -41,7 +41,10 @@ export function createProtocolPages({ renderer, contextOf, recall }: PagesParts)
         })
       }
       const code = ctx.status >= 500 ? 'internal' : 'invalid_request'
-      showError(ctx, code, description ?? 'The app sent a request that cannot be answered.', { oauthError: error })
+      showError(ctx, code, description ?? 'The app sent a request that cannot be answered.', {
+        oauthError: error,
+        ...(toApp ? { toApp: { url: toApp, host: hostOf(toApp) ?? toApp } } : {}),
+      })
     },
     failed(ctx, { code, retryAfterSeconds }) {
       showError(ctx, code, errorCodes[code].title, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })

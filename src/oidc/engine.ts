@@ -14,6 +14,7 @@ import { type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts } from './pieces.ts'
 import { createProvider, sessionCookie } from './provider.ts'
 import { createSettlement } from './redemption.ts'
+import { createRefusals } from './refusals.ts'
 import { createSessions } from './sessions.ts'
 import { createTokenStatus } from './token-status.ts'
 
@@ -38,6 +39,8 @@ export async function createEngine(parts: EngineParts) {
     afterSignOut: createSignOutFollowUp({ grants, onSignedOut: events.signedOut }),
   })
 
+  const refusals = createRefusals({ pages, clients })
+
   let provider: Provider
   let handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>
   let published: Published
@@ -60,7 +63,7 @@ export async function createEngine(parts: EngineParts) {
       issuer: settings.issuer,
       jwks: keys.jwks,
       configuration,
-      endpoints,
+      endpoints: [...endpoints, refusals.middleware],
       clients,
       resources,
       notices,
@@ -68,6 +71,7 @@ export async function createEngine(parts: EngineParts) {
       pollGate: createPollGate(store),
     })
     events.listen(provider)
+    provider.on('authorization.error', refusals.note)
     handle = provider.callback() as typeof handle
     published = publish({ settings, jwks: keys.jwks, uiLocales: parts.uiLocales })
     version = keys.version

@@ -8,7 +8,7 @@ import type { ErrorCode } from '../errors.ts'
 
 export interface Pages {
   /** An OAuth error that cannot go back to the app. */
-  oauthError(ctx: KoaContextWithOIDC, error: { error: string; description?: string; app?: App; expired: boolean }): void
+  oauthError(ctx: KoaContextWithOIDC, error: OAuthErrorPage): void
   /** Our own failure: the store, an overload, a limit. */
   failed(ctx: KoaContextWithOIDC, failure: { code: ErrorCode; retryAfterSeconds?: number }): void
   /** Leaves for another site. */
@@ -24,6 +24,15 @@ export interface Pages {
     form: { action: string; xsrf: string; userCode: string; app: App; ip: string; userAgent: string },
   ): void
   deviceDone(ctx: KoaContextWithOIDC, outcome: 'approved' | 'denied', app?: App): void
+}
+
+/** `toApp` is where a person may choose to go on to. */
+export interface OAuthErrorPage {
+  readonly error: string
+  readonly description?: string
+  readonly app?: App
+  readonly expired: boolean
+  readonly toApp?: string
 }
 
 export type DeviceProblem = 'missing' | 'unknown' | 'expired' | 'used' | 'limited'
