@@ -5,10 +5,13 @@
 import { readFileSync } from 'node:fs'
 import { addAccountCommands } from './cli/account.ts'
 import { addAppCommands } from './cli/app.ts'
+import { addAuditCommands } from './cli/audit.ts'
 import { addConfigCommands, loadOrRefuse } from './cli/config.ts'
 import { addDoctorCommand } from './cli/doctor.ts'
 import { createProgram, runProgram } from './cli/program.ts'
 import { addServeCommand } from './cli/serve.ts'
+import { addSigningKeysCommands } from './cli/signing-keys.ts'
+import { addStoreCommands } from './cli/whole-store.ts'
 import { loadConfig } from './config/load.ts'
 import { isWorker, runWorkers } from './workers.ts'
 
@@ -27,6 +30,9 @@ addConfigCommands(program)
 const openCore = async () => (await import('./core.ts')).openCore(loadOrRefuse().config)
 addAccountCommands(program, openCore)
 addAppCommands(program, openCore)
+addSigningKeysCommands(program, openCore)
+addAuditCommands(program, openCore)
+addStoreCommands(program, openCore)
 addDoctorCommand(program, { load: loadConfig, now, nodeVersion: process.versions.node })
 
 const code = await runProgram(program, words)
