@@ -184,6 +184,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       interactions: engine.interactions,
       authenticate,
       scope: (name) => engine.resources.rule(name),
+      defaultDuration: config.consent.defaultDuration,
       now,
       limitAddress: (ip) => limiter.enforceAddress('sign_in_address', ip),
       countSignIn: (result) => metrics.signIn(result),

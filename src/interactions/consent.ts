@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { type Consent, type PageAnswer, page, type ScopeGroup, type ScopeRow } from '../http/views.ts'
-import { type ConsentAnswer, IDENTITY, type ScopeMap } from '../oidc/grants.ts'
+import { type ConsentAnswer, type Duration, IDENTITY, type ScopeMap } from '../oidc/grants.ts'
 import type { OpenInteraction } from '../oidc/interaction.ts'
 import { hostOf, shownAccount, shownApp, warningsFor } from './shown.ts'
 
@@ -12,6 +12,13 @@ import { hostOf, shownAccount, shownApp, warningsFor } from './shown.ts'
 export type ScopeLookup = (
   scope: string,
 ) => { readonly access: 'read' | 'write' | 'admin'; readonly describe: string } | undefined
+
+/** What the consent page needs to know besides who asks for what. */
+export interface ConsentRules {
+  readonly scope: ScopeLookup
+  /** What is selected under "for how long". */
+  readonly defaultDuration: Duration
+}
 
 export const ConsentForm = z.object({
   scope: z.array(z.string().max(100)).max(100).default([]),
@@ -22,7 +29,10 @@ export type ConsentForm = z.infer<typeof ConsentForm>
 
 const DURATIONS = ['until_revoked', '30d', '1d', 'session'] as const
 
-export function consentPage(interaction: OpenInteraction, lookup: ScopeLookup): PageAnswer {
+export function consentPage(
+  interaction: OpenInteraction,
+  { scope: lookup, defaultDuration }: ConsentRules,
+): PageAnswer {
   const { app, account, plan, resources, redirectUri, uid } = interaction
   if (!account || !plan) throw new TypeError('consent is asked of somebody who has signed in')
   const { openid: _always, ...shown } = shownLinks(app)
@@ -42,7 +52,7 @@ export function consentPage(interaction: OpenInteraction, lookup: ScopeLookup): 
     groups: groups(interaction, lookup),
     alreadyGranted: granted(interaction, lookup),
     durations: [...DURATIONS],
-    duration: 'until_revoked',
+    duration: defaultDuration,
     action: `/interaction/${uid}/consent`,
     switchAction: `/interaction/${uid}/switch`,
   }
@@ -77,20 +87,29 @@ function hasGrants({ plan }: OpenInteraction): boolean {
   return Object.values(plan?.granted ?? {}).some((scopes) => scopes.length > 0)
 }
 
-/** Optional scopes, and all of them when the app asked in bulk: for no scope at all, or for all of a resource's several scopes. */
-function isRefusable({ app, plan, resources, library }: OpenInteraction, scope: string, key: string): boolean {
+function joinedRow(rowsOfAll: readonly ScopeRow[], name: string): ScopeRow {
+  const same = rowsOfAll.filter((row) => row.name === name)
+  const [first] = same
+  if (!first) throw new TypeError('a scope that is shown has a row')
+  return { ...first, isNew: same.some((row) => row.isNew), refusable: same.every((row) => row.refusable) }
+}
+
+/** Optional scopes, and all of them when the app asked in bulk: for none in particular, or for all of a resource's several scopes. */
+function isRefusable({ app, plan, resources, scopesByDefault }: OpenInteraction, scope: string, key: string): boolean {
   if (key === IDENTITY) return scope === 'profile' || scope === 'email' ? app.optionalScopes.includes(scope) : false
   if (app.optionalScopes.includes(scope)) return true
   const resource = resources.find((one) => one.identifier === key)
   const asked = plan?.asked[key] ?? []
   const bulk = resource !== undefined && resource.scopes.length > 1 && asked.length === resource.scopes.length
-  return bulk || !library.params['scope']
+  return bulk || scopesByDefault
 }
 
 function groups(interaction: OpenInteraction, lookup: ScopeLookup): ScopeGroup[] {
-  const all = interaction.resources.flatMap(({ identifier }) =>
+  const rowsOfAll = interaction.resources.flatMap(({ identifier }) =>
     rows(interaction, interaction.plan?.asked[identifier] ?? [], lookup, identifier),
   )
+  // Two resources may own one scope: it is one sentence and one box, which may be ticked off when both allow it.
+  const all = [...new Set(rowsOfAll.map(({ name }) => name))].map((name) => joinedRow(rowsOfAll, name))
   return (['read', 'write', 'admin'] as const)
     .map((access) => ({ access, scopes: all.filter((row) => lookup(row.name)?.access === access) }))
     .filter((group) => group.scopes.length > 0)
@@ -102,18 +121,22 @@ function granted({ plan }: OpenInteraction, lookup: ScopeLookup): { name: string
   return scopes.map((name) => ({ name, sentence: lookup(name)?.describe ?? '' }))
 }
 
-/** The form as an answer: locked scopes are always in, refusable ones when ticked, and read only keeps what reads. */
+/**
+ * The form as an answer about what was shown: locked scopes are always in, refusable ones when ticked. Read only keeps what reads, also of what was
+ * allowed before.
+ */
 export function answerOf(interaction: OpenInteraction, form: ConsentForm, lookup: ScopeLookup): ConsentAnswer {
-  const ticked = new Set(form.scope)
-  const keep = (scope: string, key: string): boolean => {
-    if (form.decision === 'allow_read_only' && key !== IDENTITY && lookup(scope)?.access !== 'read') return false
-    return !isRefusable(interaction, scope, key) || ticked.has(scope)
+  const isShown = (scope: string, key: string) => newScopes(interaction, key).includes(scope)
+  const isRefused = (scope: string, key: string): boolean => {
+    if (form.decision === 'allow_read_only' && key !== IDENTITY && lookup(scope)?.access !== 'read') return true
+    return isShown(scope, key) && isRefusable(interaction, scope, key) && !form.scope.includes(scope)
   }
-  const scopes: ScopeMap = Object.fromEntries(
-    Object.entries(interaction.plan?.asked ?? {}).map(([key, asked]) => [
-      key,
-      asked.filter((scope) => keep(scope, key)),
-    ]),
-  )
-  return { scopes, duration: form.duration }
+  const asked = Object.entries(interaction.plan?.asked ?? {})
+  const those = (fits: (scope: string, key: string) => boolean): ScopeMap =>
+    Object.fromEntries(asked.map(([key, scopes]) => [key, scopes.filter((scope) => fits(scope, key))]))
+  return {
+    scopes: those((scope, key) => isShown(scope, key) && !isRefused(scope, key)),
+    refused: those(isRefused),
+    duration: form.duration,
+  }
 }

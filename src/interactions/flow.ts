@@ -9,13 +9,12 @@ import { type AccessRule, get, type Handler, post, type Route } from '../http/ro
 import type { HttpContext } from '../http/server.ts'
 import { page } from '../http/views.ts'
 import type { Interactions, OpenInteraction } from '../oidc/interaction.ts'
-import { answerOf, ConsentForm, consentPage, type ScopeLookup } from './consent.ts'
+import { answerOf, ConsentForm, type ConsentRules, consentPage } from './consent.ts'
 import { missingFields, passwordSignIn, problemOf, SignInForm, signInPage } from './sign-in.ts'
 
-export interface FlowParts {
+export interface FlowParts extends ConsentRules {
   readonly interactions: Interactions
   readonly authenticate: (attempt: Attempt) => Promise<Authenticated>
-  readonly scope: ScopeLookup
   readonly now: () => number
   /** Refuses when this address has tried too often. */
   readonly limitAddress: (ip: string) => Promise<unknown>
@@ -32,7 +31,7 @@ type Opened = { readonly open: OpenInteraction } | { readonly expired: { path: s
 export function createFlow(parts: FlowParts): readonly Route[] {
   const opened = ofThisBrowser(parts)
   const form = { ...opened, admit: (ctx: HttpContext) => parts.form.admit(ctx).then(() => opened.admit(ctx)) }
-  const stage = stagePage(parts.scope)
+  const stage = stagePage(parts)
   return [
     get('/interaction/:uid')
       .needs(opened)
@@ -71,8 +70,8 @@ function ofThisBrowser({ interactions, recall }: FlowParts): AccessRule<Opened> 
   }
 }
 
-function stagePage(scope: ScopeLookup) {
-  return (open: OpenInteraction) => (open.stage === 'sign_in' ? signInPage(open) : consentPage(open, scope))
+function stagePage(rules: ConsentRules) {
+  return (open: OpenInteraction) => (open.stage === 'sign_in' ? signInPage(open) : consentPage(open, rules))
 }
 
 function unlessExpired<I>(handler: Handler<I, OpenInteraction, unknown>): Handler<I, Opened, unknown> {
@@ -84,16 +83,10 @@ function expiredPage(back: { path: string; appName: string } | undefined) {
   return page('interactions/expired', back ? { appName: back.appName, returnUrl: back.path } : {}, { status: 410 })
 }
 
-function signIn({
-  interactions,
-  authenticate,
-  limitAddress,
-  countSignIn,
-  scope,
-  now,
-}: FlowParts): Handler<SignInForm, OpenInteraction, unknown> {
+function signIn(parts: FlowParts): Handler<SignInForm, OpenInteraction, unknown> {
+  const { interactions, authenticate, limitAddress, countSignIn, now } = parts
   return async ({ caller: interaction, input, request }) => {
-    if (interaction.stage === 'consent') return consentPage(interaction, scope)
+    if (interaction.stage === 'consent') return consentPage(interaction, parts)
     const fields = missingFields(input)
     if (fields.length > 0) return signInPage(interaction, input.email, { kind: 'missing', fields })
     await limitAddress(request.ip)
@@ -103,7 +96,7 @@ function signIn({
     countSignIn(result.ok ? 'ok' : result.reason)
     if (!result.ok) return signInPage(interaction, input.email, problemOf(result))
     const done = await interactions.signIn(interaction, passwordSignIn(result.account, startedAt))
-    return 'next' in done ? consentPage(done.next, scope) : { kind: 'leave', url: done.location }
+    return 'next' in done ? consentPage(done.next, parts) : { kind: 'leave', url: done.location }
   }
 }
 

@@ -7,7 +7,7 @@ import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import { findOversized } from './caps.ts'
 import type { Clients } from './clients.ts'
-import { IDENTITY_SCOPES, type Resources } from './resources.ts'
+import { IDENTITY_SCOPES, type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
 
 type Fields = Record<string, unknown>
@@ -145,5 +145,6 @@ function settleScope(resources: Resources, request: ScopeRequest): string {
   const identity = wanted.filter((scope) => IDENTITY_SCOPES.includes(scope))
   const standard = [...(defaults.get(params) ?? []), ...resources.standardScopes(app, resource)]
   defaults.set(params, standard)
+  params[SCOPE_BY_DEFAULT] = 'yes'
   return [...new Set([...identity, ...standard])].join(' ')
 }

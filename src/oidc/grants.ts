@@ -33,6 +33,8 @@ export interface Consent {
 /** What a person answered on the consent page. */
 export interface ConsentAnswer {
   readonly scopes: ScopeMap
+  /** What was asked and not allowed this time: it is taken out of what was consented before, too. */
+  readonly refused: ScopeMap
   readonly duration: Duration
 }
 
@@ -45,7 +47,7 @@ export interface Plan {
 
 export interface Grants {
   consentFor(accountId: string, clientId: string): Promise<Consent | undefined>
-  /** Adds to what was consented before; the newest duration counts. */
+  /** Adds to what was consented before and takes out what was refused; the newest duration counts. */
   allow(accountId: string, clientId: string, answer: ConsentAnswer, sessionUid: string): Promise<Consent>
   /** Ends one family of tokens; true if it was there. */
   end(grantId: string): Promise<boolean>
@@ -76,7 +78,7 @@ export function createGrants({ store, now }: { store: Store; now: () => number }
       const merged = (before: Consent | undefined): Consent => ({
         accountId,
         clientId,
-        scopes: union(before?.scopes ?? {}, answer.scopes),
+        scopes: subtract(union(before?.scopes ?? {}, answer.scopes), answer.refused),
         duration: answer.duration,
         ...(answer.duration === 'session' ? { sessionUid } : {}),
         firstAt: before?.firstAt ?? now(),
@@ -113,11 +115,11 @@ export function consentId(accountId: string, clientId: string): string {
   return digest('consent', `${accountId}\n${clientId}`)
 }
 
-/** Seconds a new grant lives: the consent's duration, never longer than the absolute lifetime. */
-export function grantSeconds(duration: Duration, absoluteSeconds: number): number {
-  if (duration === '1d') return Math.min(86_400, absoluteSeconds)
-  if (duration === '30d') return Math.min(30 * 86_400, absoluteSeconds)
-  return absoluteSeconds
+/** Seconds a grant begun now lives: as long as its consent still does, never longer than the absolute lifetime. */
+export function grantSeconds(consent: Consent | undefined, absoluteSeconds: number, now: number): number {
+  if (!consent) return absoluteSeconds
+  const left = Math.floor((consent.lastAt + DURATION_MS[consent.duration] - now) / 1000)
+  return Math.max(1, Math.min(left, absoluteSeconds))
 }
 
 interface PlanRequest {
@@ -137,7 +139,7 @@ export function planGrant({ account, app, asked, consent, answer, sessionUid }: 
     consent.accountId === account.id &&
     (consent.sessionUid === undefined || consent.sessionUid === sessionUid)
   const allowed = union(valid ? consent.scopes : {}, answer?.scopes ?? {})
-  const granted = intersect(asked, allowed)
+  const granted = intersect(asked, subtract(allowed, answer?.refused ?? {}))
   return { asked, granted, missing: answer ? {} : subtract(asked, granted) }
 }
 
@@ -176,10 +178,12 @@ function union(a: ScopeMap, b: ScopeMap): ScopeMap {
   return Object.fromEntries(keys.map((key) => [key, [...new Set([...(a[key] ?? []), ...(b[key] ?? [])])]]))
 }
 
-function intersect(a: ScopeMap, b: ScopeMap): ScopeMap {
-  return Object.fromEntries(
-    Object.entries(a).map(([key, scopes]) => [key, scopes.filter((scope) => b[key]?.includes(scope))]),
+/** What stands in both, under the keys of the first. */
+export function intersect(a: ScopeMap, b: ScopeMap): ScopeMap {
+  const both = Object.entries(a).map(
+    ([key, scopes]) => [key, scopes.filter((scope) => b[key]?.includes(scope))] as const,
   )
+  return Object.fromEntries(both.filter(([, scopes]) => scopes.length > 0))
 }
 
 function subtract(a: ScopeMap, b: ScopeMap): ScopeMap {

@@ -10,9 +10,9 @@ import type { App } from '../apps/app.ts'
 import { AppError } from '../errors.ts'
 import { type AccountSource, stands } from './accounts.ts'
 import type { Clients } from './clients.ts'
-import { askedScopes, type ConsentAnswer, type Grants, isEmpty, type Plan, planGrant } from './grants.ts'
+import { askedScopes, type ConsentAnswer, type Grants, intersect, isEmpty, type Plan, planGrant } from './grants.ts'
 import { mustAlwaysAsk } from './policy.ts'
-import type { Resources } from './resources.ts'
+import { type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
 
 type LibraryInteraction = InstanceType<Provider['Interaction']>
@@ -40,6 +40,8 @@ export interface OpenInteraction {
   /** The account of this browser's session or of the sign-in just made. */
   readonly account?: Account
   readonly plan?: Plan
+  /** The app named no scope of a resource: what it gets are defaults. */
+  readonly scopesByDefault: boolean
   readonly resources: readonly Resource[]
   /** The library's object, for this module only. */
   readonly library: LibraryInteraction
@@ -91,6 +93,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
       reasons: prompt.reasons,
       forDevice: library.deviceCode !== undefined,
       resources: named,
+      scopesByDefault: params[SCOPE_BY_DEFAULT] !== undefined,
       library,
       ...text('redirectUri', params['redirect_uri']),
       ...text('loginHint', params['login_hint']),
@@ -161,11 +164,9 @@ export function createInteractions(parts: InteractionParts): Interactions {
       const ask = asksConsent || missing || mustAlwaysAsk(next.app, next.redirectUri)
       return ask && next.stage === 'consent' ? { next } : { location: library.returnTo }
     },
-    async consent({ library, plan }, { scopes, duration }) {
-      const within = Object.entries(plan?.asked ?? {}).map(
-        ([key, asked]) => [key, asked.filter((scope) => scopes[key]?.includes(scope))] as const,
-      )
-      const answer = { scopes: Object.fromEntries(within.filter(([, chosen]) => chosen.length > 0)), duration }
+    async consent({ library, plan }, { scopes, refused, duration }) {
+      const asked = plan?.asked ?? {}
+      const answer = { scopes: intersect(asked, scopes), refused: intersect(asked, refused), duration }
       await save(library, { ...(library.result as unknown as Result | undefined), consent: answer })
       return library.returnTo
     },

@@ -73,6 +73,7 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
     grants,
     resources,
     refreshAbsoluteSeconds: settings.lifetimes.refreshAbsolute,
+    now,
     onConsent: events.consented,
   }
   const { hook } = settings.claims

@@ -42,6 +42,7 @@ interface PolicyParts {
   readonly grants: Grants
   readonly resources: Resources
   readonly refreshAbsoluteSeconds: number
+  readonly now: () => number
   /** Called once a person's answer took effect. */
   readonly onConsent: (
     ctx: KoaContextWithOIDC,
@@ -121,17 +122,18 @@ async function consentMissing(parts: PolicyParts, ctx: KoaContextWithOIDC): Prom
   if (oidc.promptPending('consent')) return false
   const answered = answer !== undefined
   if (!answered && (!isEmpty(plan.missing) || mustAlwaysAsk(app, oidc.params?.['redirect_uri']))) return true
-  if (answer) {
-    await parts.grants.allow(oidc.account.accountId, app.clientId, answer, oidc.session.uid)
-    await parts.onConsent(ctx, oidc.account.accountId, app.clientId, answer)
-  }
-  const consent =
-    answer ?? (app.firstParty ? undefined : await parts.grants.consentFor(oidc.account.accountId, app.clientId))
+  const { accountId } = oidc.account
+  const consent = answer
+    ? await parts.grants.allow(accountId, app.clientId, answer, oidc.session.uid)
+    : app.firstParty
+      ? undefined
+      : await parts.grants.consentFor(accountId, app.clientId)
+  if (answer) await parts.onConsent(ctx, accountId, app.clientId, answer)
   const grant = oidc.entities['Grant'] as { expiresIn?: number; save(): Promise<string> }
-  grant.expiresIn = grantSeconds(consent?.duration ?? 'until_revoked', parts.refreshAbsoluteSeconds)
+  grant.expiresIn = grantSeconds(consent, parts.refreshAbsoluteSeconds, parts.now())
   workOf(ctx).grantFields = {
     sessionUid: oidc.session.uid,
-    consentId: consentId(oidc.account.accountId, app.clientId),
+    consentId: consentId(accountId, app.clientId),
     bound: consent?.duration === 'session',
   }
   await grant.save()

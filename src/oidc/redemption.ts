@@ -38,9 +38,11 @@ export function createSettlement({ store, refresh, now, onReplay }: RedemptionPa
   }
 }
 
-/** `refresh_token_expires_in`: seconds until an unused refresh token ends. */
+/** `refresh_token_expires_in`: seconds until an unused refresh token ends, by its own life or its grant's. */
 function sayWhenRefreshEnds(ctx: KoaContextWithOIDC): void {
   const body = ctx.body as Record<string, unknown> | undefined
-  const token = ctx.oidc.entities.RefreshToken
-  if (body?.['refresh_token'] && token) ctx.body = { ...body, refresh_token_expires_in: token.remainingTTL }
+  const { RefreshToken: token, Grant: grant } = ctx.oidc.entities
+  if (!body?.['refresh_token'] || !token) return
+  const left = Math.min(token.remainingTTL, grant?.remainingTTL ?? token.remainingTTL)
+  ctx.body = { ...body, refresh_token_expires_in: left }
 }

@@ -8,6 +8,9 @@ import type { OidcSettings, Resource, ScopeRule } from './settings.ts'
 /** Scopes about the person rather than about a resource (OpenID Connect Core §5.4, §11). */
 export const IDENTITY_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
 
+/** A parameter of ours that an interaction carries when its scopes are defaults: no request can set it, for the library takes over known names only. */
+export const SCOPE_BY_DEFAULT = 'scope_by_default'
+
 export interface Resources {
   readonly standard: Resource
   readonly all: readonly Resource[]
