@@ -4,15 +4,21 @@
  */
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import { after, before, describe, mock, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { type AppClient, newPerson, registerApp } from '../support/app-client.ts'
-import { answerOf, authorizeUrl, countStored, locationOf, VERIFIER } from '../support/authorize.ts'
+import {
+  answerOf,
+  assertErrorPage,
+  authorizeUrl,
+  countStored,
+  later,
+  locationOf,
+  VERIFIER,
+} from '../support/authorize.ts'
 import { raw, statusesOf } from '../support/http.ts'
 import { type Licet, PASSWORD, startLicet } from '../support/licet.ts'
-import { Person, textOf, type Visit } from '../support/person.ts'
-import { skipWithout } from '../support/tools.ts'
-import { startTwoProcesses, type TwoProcesses } from '../support/two-processes.ts'
+import { Person, textOf } from '../support/person.ts'
 import { sendOnWire } from '../support/wire.ts'
 
 let licet: Licet
@@ -23,16 +29,6 @@ before(async () => {
 })
 after(() => licet.close())
 
-/** Everything inside happens that much later, for the server and the library alike. */
-async function later(milliseconds: number, act: () => Promise<void>): Promise<void> {
-  mock.timers.enable({ apis: ['Date'], now: Date.now() + milliseconds })
-  try {
-    await act()
-  } finally {
-    mock.timers.reset()
-  }
-}
-
 const anonymous = () => new Person(licet.issuer)
 
 /** Somebody who is signed in and has consented to what the app usually asks. */
@@ -41,13 +37,6 @@ async function settled() {
   const back = await one.person.authorize(authorizeUrl(app), { email: one.email })
   assert.ok(answerOf(back).get('code'), back.href)
   return one
-}
-
-function assertErrorPage(visit: Visit, message = visit.url): void {
-  assert.ok(visit.status >= 400 && visit.status < 500, `${visit.status} ${message}`)
-  assert.match(visit.headers.get('content-type') ?? '', /text\/html/)
-  assert.equal(visit.headers.get('location'), null)
-  assert.doesNotMatch(visit.body, /http-equiv="refresh"/)
 }
 
 /** The error arrived at the app with state and issuer, and nothing that is worth anything. */
@@ -149,73 +138,6 @@ test('AZ6: a parameter sent twice, or as an array, is refused without a redirect
     assertErrorPage(await anonymous().send('GET', `${authorizeUrl(app)}&${name}=https%3A%2F%2Fevil.example%2F`))
   const arrays = await anonymous().send('GET', authorizeUrl(app, { scope: undefined, 'scope[]': 'data:read' }))
   assert.match(locationOf(arrays), /^\/interaction\/|\/interaction\//)
-})
-
-async function push(params: Record<string, string> = {}): Promise<string> {
-  const pushed = await app.post('/par', { ...plain(), ...params })
-  assert.equal(pushed.status, 201, pushed.text)
-  return String(pushed.body['request_uri'])
-}
-
-const pushedUrl = (requestUri: string, more = {}, clientId = app.clientId) =>
-  `${licet.issuer}/authorize?${new URLSearchParams({ client_id: clientId, request_uri: requestUri, ...more })}`
-
-test('AZ7: what stands in the query beside a pushed request counts for nothing', async () => {
-  const { person } = await settled()
-  const requestUri = await push({ state: 'pushed' })
-  const visit = await person.send(
-    'GET',
-    pushedUrl(requestUri, {
-      redirect_uri: 'https://evil.example/',
-      scope: 'openid data:write',
-      state: 'query',
-      prompt: 'none',
-      response_mode: 'fragment',
-    }),
-  )
-  const where = locationOf(visit)
-  assert.ok(where.startsWith(`${app.redirectUri}?`), where)
-  assert.equal(answerOf(where).get('state'), 'pushed')
-  const tokens = await app.redeem({ code: answerOf(where).get('code') ?? '', verifier: VERIFIER })
-  assert.equal(decodeJwt(tokens.body.access_token)['scope'], 'openid data:read')
-})
-
-test('AZ8: a pushed request is refused when it was used, is unknown, has expired or belongs to another app', async () => {
-  const { person } = await settled()
-  const requestUri = await push()
-  const other = await registerApp(licet)
-  const foreign = await person.send('GET', pushedUrl(requestUri, {}, other.clientId))
-  assert.doesNotMatch(locationOf(foreign), /[?&]code=/)
-  const first = await person.send('GET', pushedUrl(requestUri))
-  assert.ok(answerOf(locationOf(first)).get('code'), 'the foreign attempt must not have used it up')
-  for (const who of [person, anonymous()]) {
-    const again = await who.send('GET', pushedUrl(requestUri))
-    assert.doesNotMatch(locationOf(again), /code=|interaction/)
-    assertErrorPage(again)
-  }
-  for (const unknown of [
-    'urn:ietf:params:oauth:request_uri:unknown',
-    'urn:ietf:params:oauth:request_uri:',
-    'https://app.example.test/request',
-  ])
-    assertErrorPage(await person.send('GET', pushedUrl(unknown)))
-  const late = await push()
-  await later(90_000, async () => assertErrorPage(await person.send('GET', pushedUrl(late))))
-})
-
-test('AZ8: of two browsers that began from one pushed request, even long ago, one gets a code', async () => {
-  const requestUri = await push()
-  const people = [await newPerson(licet), await newPerson(licet)]
-  const pages = await Promise.all(people.map(({ person }) => person.open(pushedUrl(requestUri))))
-  // The pushed request itself has expired by the time they have typed their passwords.
-  await later(100_000, async () => {
-    const ends: string[] = []
-    for (const [index, { person, email }] of people.entries()) {
-      const consent = await person.submit(pages[index] as Visit, { email, password: PASSWORD }, '/sign-in')
-      ends.push((await person.submit(consent, { decision: 'allow' }, '/consent')).url)
-    }
-    assert.equal(ends.filter((url) => answerOf(url).has('code')).length, 1, ends.join('\n'))
-  })
 })
 
 test('AZ9 AZ10: request objects by value or by reference are not supported, and nothing is fetched', async () => {
@@ -468,34 +390,4 @@ test('AZ18: no form of ours is answered with a redirect that would carry the pas
     body: new URL(authorizeUrl(app)).search.slice(1),
   })
   assert.equal(bridged.status, 303)
-})
-
-describe('on two processes over Redis', { skip: skipWithout('redis-server') }, () => {
-  let two: TwoProcesses
-  before(async () => {
-    two = await startTwoProcesses()
-  })
-  after(() => two?.stop())
-
-  test('AZ8: of twenty parallel uses of one pushed request on two processes one gets a code', async () => {
-    const client = await registerApp(two)
-    const { person, email } = await newPerson(two)
-    await person.authorize(authorizeUrl(client), { email })
-    const params = Object.fromEntries(answerOf(authorizeUrl(client)))
-    for (let round = 0; round < 3; round++) {
-      const pushed = await client.post('/par', params)
-      const query = new URLSearchParams({ client_id: client.clientId, request_uri: String(pushed.body['request_uri']) })
-      const visits = await Promise.all(
-        Array.from({ length: 20 }, (_, index) => {
-          const browser = person.copy(two.origins[index % 2])
-          return browser.send('GET', `${two.issuer}/authorize?${query}`)
-        }),
-      )
-      const codes = visits.map((visit) => answerOf(locationOf(visit) || two.issuer).get('code')).filter(Boolean)
-      assert.equal(codes.length, 1)
-      for (const visit of visits) assert.ok(visit.status < 500, `${visit.status}`)
-      const redeemed = await client.redeem({ code: codes[0] ?? '', verifier: VERIFIER })
-      assert.equal(redeemed.status, 200, redeemed.text)
-    }
-  })
 })

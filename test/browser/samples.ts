@@ -183,14 +183,6 @@ export const samples = {
     errorRef: 'e_7Hq2',
     oauthError: 'invalid_client',
   }),
-  'error-app': page('error', {
-    code: 'invalid_request',
-    title: 'The request is not valid',
-    detail: 'requested scope is not allowed',
-    requestId: 'k3mXw9QpT2',
-    oauthError: 'invalid_scope',
-    toApp: { url: 'https://notes.example.test/callback?error=invalid_scope', host: 'notes.example.test' },
-  }),
   'error-limited': page('error', {
     code: 'rate_limited',
     title: 'Too many requests',

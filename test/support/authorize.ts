@@ -1,7 +1,9 @@
 /**
  * Authorization requests as an attacker or a careless app writes them, what came back, and what the store holds afterwards.
  */
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { mock } from 'node:test'
 import { type Kind, kinds } from '../../src/storage/kinds.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { form, type Params } from './app-client.ts'
@@ -44,4 +46,22 @@ export async function countStored(store: Store, ...wanted: Kind[]): Promise<numb
     (wanted.length > 0 ? wanted : (Object.keys(kinds) as Kind[])).map((kind) => store.list(kind, { limit: 1000 })),
   )
   return pages.reduce((sum, page) => sum + page.items.length, 0)
+}
+
+/** A page for a person, with a 4xx and no way by itself to anywhere. */
+export function assertErrorPage(visit: Visit, message = visit.url): void {
+  assert.ok(visit.status >= 400 && visit.status < 500, `${visit.status} ${message}`)
+  assert.match(visit.headers.get('content-type') ?? '', /text\/html/)
+  assert.equal(visit.headers.get('location'), null)
+  assert.doesNotMatch(visit.body, /http-equiv="refresh"/)
+}
+
+/** Everything inside happens that much later, for the library too; the server must have been started with a clock that asks `Date` each time. */
+export async function later(milliseconds: number, act: () => Promise<void>): Promise<void> {
+  mock.timers.enable({ apis: ['Date'], now: Date.now() + milliseconds })
+  try {
+    await act()
+  } finally {
+    mock.timers.reset()
+  }
 }
