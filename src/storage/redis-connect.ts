@@ -71,6 +71,28 @@ export function mastersOf(client: Client): readonly Node[] {
   return isCluster(client) ? client.nodes('master') : [client]
 }
 
+/** Runs work that fails as soon as the connection is lost. */
+export type WhileConnected = <T>(work: Promise<T>) => Promise<T>
+
+/**
+ * What was sent on a connection that is lost is never answered; the client would say so only when the command times out, and a
+ * request of several acts would wait as often.
+ */
+export function whileConnected(node: Node): WhileConnected {
+  const open = new Set<(error: Error) => void>()
+  node.on('close', () => {
+    for (const fail of open) fail(new Error('the connection was lost'))
+  })
+  return (work) => {
+    let fail: (error: Error) => void = () => undefined
+    const loss = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    open.add(fail)
+    return Promise.race([work, loss]).finally(() => open.delete(fail))
+  }
+}
+
 function serverOptions(target: RedisTarget) {
   const [first] = target.addresses
   const access = { ...credentials(target), db: target.database, ...(target.tls ? { tls: {} } : {}) }

@@ -4,7 +4,16 @@
  * What the commands mean is for `redis.ts` and its siblings.
  */
 import { unavailable } from './entry.ts'
-import { type Client, commandTimeoutMs, connect, isCluster, mastersOf, type Node } from './redis-connect.ts'
+import {
+  type Client,
+  commandTimeoutMs,
+  connect,
+  isCluster,
+  mastersOf,
+  type Node,
+  type WhileConnected,
+  whileConnected,
+} from './redis-connect.ts'
 import { type Script, scripts } from './redis-scripts.ts'
 import { slotOf } from './redis-slot.ts'
 import type { RedisTarget } from './redis-url.ts'
@@ -142,13 +151,14 @@ function wasNotExecuted(error: unknown): boolean {
 function createLane(node: Node, replicas: number): Lane {
   let queue: Waiting[] = []
   let scheduled = false
+  const connected = whileConnected(node)
   teach(node)
 
   async function flush(): Promise<void> {
     const batch = replicas === 0 ? queue : withoutLate(queue)
     queue = []
     if (replicas === 0) scheduled = false
-    await sendBatch(node, batch, replicas)
+    await sendBatch(node, batch, replicas, connected)
     if (replicas === 0) return
     scheduled = queue.length > 0
     if (scheduled) void flush()
@@ -180,13 +190,18 @@ function withoutLate(queue: readonly Waiting[]): Waiting[] {
   return queue.filter(({ since }) => since >= earliest)
 }
 
-async function sendBatch(node: Node, batch: readonly Waiting[], replicas: number): Promise<void> {
+async function sendBatch(
+  node: Node,
+  batch: readonly Waiting[],
+  replicas: number,
+  connected: WhileConnected,
+): Promise<void> {
   if (batch.length === 0) return
   const pipeline = node.pipeline()
   for (const { call } of batch) pipeline.call(...wire(call, 'evalsha'))
   if (replicas > 0) pipeline.wait(replicas, confirmTimeoutMs)
   try {
-    const answers = await within(commandTimeoutMs, pipeline.exec())
+    const answers = await connected(within(commandTimeoutMs, pipeline.exec()))
     const missing = replicas > 0 && Number(answers?.[batch.length]?.[1] ?? 0) < replicas
     batch.forEach(({ resolve, reject }, index) => {
       const [error, answer] = answers?.[index] ?? [new Error('no answer')]
