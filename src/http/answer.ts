@@ -56,7 +56,11 @@ export function createAnswerWriter({ renderer, csrf, issuer }: AnswerOptions) {
       case 'page':
         return { status, headers: answer.headers, type: html, body: drawPage(ctx, answer) }
       case 'leave':
-        return { status: 200, type: html, body: draw(ctx, 'interactions/leave', { url: answer.url }, '') }
+        return {
+          status: 200,
+          type: html,
+          body: renderer.render('interactions/leave', { url: answer.url }, pageContext(ctx)),
+        }
       case 'redirect':
         // 303, never 307: the method and the body of a form must not travel on (RFC 9700 §4.12).
         return { status: 303, headers: { Location: ownLocation(answer.location, issuer) }, body: '' }
@@ -66,22 +70,26 @@ export function createAnswerWriter({ renderer, csrf, issuer }: AnswerOptions) {
   }
 
   function drawPage(ctx: HttpContext, { view, model, account, csrfScope }: PageAnswer): string {
-    return draw(ctx, view, model, csrf.issue(ctx, csrfScope), account)
-  }
-
-  function draw(ctx: HttpContext, view: string, model: object, token: string, account?: PageAnswer['account']): string {
-    return renderer.render(view, model, pageContext(ctx, token, account))
+    const tokens = { forms: csrf.issue(ctx, csrfScope), language: csrf.issue(ctx) }
+    return renderer.render(view, model, pageContext(ctx, tokens, account))
   }
 }
 
-/** What a page of this request is rendered with. `token` may be empty on a page without forms. */
-export function pageContext(ctx: HttpContext, token: string, account?: PageAnswer['account']): PageContext {
+/**
+ * What a page of this request is rendered with. `forms` is the token of the page's own forms, whatever they are bound to; `language` that of
+ * the language menu, which belongs to no page: without it there is no menu.
+ */
+export function pageContext(
+  ctx: HttpContext,
+  { forms = '', language = '' }: { forms?: string; language?: string } = {},
+  account?: PageAnswer['account'],
+): PageContext {
   return {
     locale: localeOf(ctx),
-    csrf: token,
+    csrf: forms,
     requestId: ctx.state.requestId,
     ...(account ? { account } : {}),
-    ...(token === '' || ctx.method !== 'GET' ? {} : { path: pathOf(ctx) }),
+    ...(language === '' || ctx.method !== 'GET' ? {} : { path: pathOf(ctx), languageCsrf: language }),
   }
 }
 

@@ -25,6 +25,8 @@ export interface PageContext {
   readonly requestId: string
   readonly account?: ShownAccount
   readonly path?: string
+  /** The token of the language menu; `csrf` when absent. */
+  readonly languageCsrf?: string
 }
 
 export interface Mail {

@@ -136,7 +136,7 @@ function createFailing({ issuer, log, showReasons, renderer }: HttpServerOptions
     issuer,
     log,
     showReasons,
-    draw: (ctx, model) => renderer.render('error', model, pageContext(ctx, '')),
+    draw: (ctx, model) => renderer.render('error', model, pageContext(ctx)),
   })
 }
 

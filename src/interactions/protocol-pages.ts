@@ -16,14 +16,17 @@ interface PagesParts {
   readonly renderer: Pick<Renderer, 'render'>
   /** Our context of the request that the protocol is answering. */
   readonly contextOf: (request: object) => HttpContext
+  /** The token of the language menu; the forms of these pages carry the protocol's own. */
+  readonly issueCsrf: (ctx: HttpContext) => string
   /** The authorization that an expired page can start again. */
   readonly recall: (ctx: HttpContext) => { path: string } | undefined
 }
 
-export function createProtocolPages({ renderer, contextOf, recall }: PagesParts): Pages {
-  const show = <V extends ViewName>(ctx: ProtocolContext, view: V, model: Views[V], csrf = ''): void => {
+export function createProtocolPages({ renderer, contextOf, recall, issueCsrf }: PagesParts): Pages {
+  const show = <V extends ViewName>(ctx: ProtocolContext, view: V, model: Views[V], forms?: string): void => {
     ctx.type = 'text/html; charset=utf-8'
-    ctx.body = renderer.render(view, model, pageContext(contextOf(ctx.req), csrf))
+    const tokens = forms === undefined ? {} : { forms, language: issueCsrf(contextOf(ctx.req)) }
+    ctx.body = renderer.render(view, model, pageContext(contextOf(ctx.req), tokens))
   }
   const showError = (ctx: ProtocolContext, code: string, detail: string, more: Partial<Views['error']> = {}): void => {
     const { title } = Object.hasOwn(errorCodes, code) ? errorCodes[code as ErrorCode] : errorCodes.invalid_request

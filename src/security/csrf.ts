@@ -25,11 +25,14 @@ export interface CsrfOptions {
 
 export function createCsrf({ vault, randomToken }: CsrfOptions): Csrf {
   const tokenFor = (browser: string, scope: string): string => vault.fingerprint('csrf', `${browser}\0${scope}`)
+  /** Cookies given out while answering a request, so that all forms of one page belong to one. */
+  const given = new WeakMap<HttpContext, string>()
   return {
     issue(ctx, scope = '') {
-      const known = browserOf(ctx)
+      const known = browserOf(ctx) ?? given.get(ctx)
       if (known) return tokenFor(known, scope)
       const browser = randomToken()
+      given.set(ctx, browser)
       appendCookie(ctx.res, { name: PRE_SESSION_COOKIE, value: browser })
       return tokenFor(browser, scope)
     },
