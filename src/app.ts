@@ -3,17 +3,21 @@
  * Everything that runs in the background is started and stopped here.
  */
 import { randomBytes } from 'node:crypto'
+import { signInSecond } from './accounts/account.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
 import { createOperations } from './api/operations.ts'
+import { createRegistrationRoutes } from './api/registration.ts'
 import { createWellKnown } from './api/well-known.ts'
 import type { Config } from './config/schema.ts'
-import { type CoreOptions, localesDirectory, openCore, PLAYGROUND, viewsDirectory } from './core.ts'
+import { type CoreOptions, localesDirectory, openCore, PLAYGROUND, SETTINGS, viewsDirectory } from './core.ts'
 import { AppError } from './errors.ts'
 import { shippedLocales } from './http/locale.ts'
 import { createRenderer } from './http/page.ts'
 import { createHttpServer, type HttpContext, type HttpServer } from './http/server.ts'
+import { createPageRules } from './http/session.ts'
 import { createFlow } from './interactions/flow.ts'
+import { createOwnSignIn, createSignInPath } from './interactions/own-sign-in.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
 import { createSetup } from './interactions/setup.ts'
 import { createStart } from './interactions/start.ts'
@@ -29,7 +33,7 @@ import { createPlayground } from './playground/playground.ts'
 import { startProtocol } from './protocol.ts'
 import { clientLimit, createDoors } from './protocol-doors.ts'
 import { randomToken } from './secrets.ts'
-import { anyForm, anyone, formFor, loopbackOrToken } from './security/access.ts'
+import { and, anyForm, anyone, formFor, formOf, loopbackOrToken } from './security/access.ts'
 import { createCsrf } from './security/csrf.ts'
 import { createGuesses } from './security/guesses.ts'
 import { createSecurityHeaders } from './security/headers.ts'
@@ -37,6 +41,7 @@ import { createNetwork, limitKeys } from './security/network.ts'
 import { createOutbound } from './security/outbound.ts'
 import { createRateLimiter } from './security/rate-limit.ts'
 import { createResolve } from './security/resolve.ts'
+import { createSettings } from './settings/settings.ts'
 
 export interface RunningServer {
   readonly url: string
@@ -107,6 +112,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       sign_in_address: rateLimits.signInAddress,
       token_client: rateLimits.tokenClient,
       authorize_address: rateLimits.authorizeAddress,
+      registration_address: rateLimits.registrationAddress,
       client_secret: { limit: 20, windowSeconds: 60 },
       device_address: { limit: 10, windowSeconds: 60 },
     },
@@ -151,7 +157,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     outbound,
     uiLocales: shippedLocales,
     contextOf,
-    pages: createProtocolPages({ renderer, contextOf, recall: recallPath }),
+    pages: createProtocolPages({ renderer, contextOf, recall: recallPath, issueCsrf: (ctx) => csrf.issue(ctx) }),
     limitClient: clientLimit(limiter),
     secretGuesses: createGuesses({ enforce: (key) => limiter.enforce('client_secret', key), now }),
     async tellReuse(accountId, clientId, { ip, userAgent }) {
@@ -170,6 +176,14 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   // Surfaces
   const links = createSetupLinks({ store, accounts, now })
   const form = anyForm(csrf)
+  const ownSignIn = { clientId: SETTINGS, issuer, vault, now }
+  const { signedIn, recent } = createPageRules({
+    current: engine.sessions.current,
+    signInPath: createSignInPath(ownSignIn),
+    now,
+    recentSeconds: config.lifetimes.stepUpSeconds,
+  })
+  const settingsForm = formOf(csrf, signedIn, ({ sid }) => sid)
   let server: HttpServer | undefined
   const routes = [
     ...createStart({
@@ -191,12 +205,28 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       form: formFor(csrf, 'uid'),
       recall,
     }),
+    ...createOwnSignIn({ ...ownSignIn, anyone, discardCode: engine.sessions.discardCode }),
+    ...createSettings({
+      access: { signedIn, recent, form: settingsForm, recentForm: and(settingsForm, recent) },
+      further: [],
+      profile: { accounts, attention: async () => [] },
+      security: {
+        accounts,
+        minimumPasswordLength: passwords.minimumLength,
+        endOthers: engine.sessions.endOthers,
+        async keepSession(account, sid) {
+          await engine.sessions.renew(account.id, sid, signInSecond(account, now()))
+        },
+      },
+      sessions: { sessions: engine.sessions, accounts, audit },
+      activity: { store },
+    }),
     ...createSetup({
       links,
       minimumPasswordLength: passwords.minimumLength,
       anyone,
       form,
-      ...(config.playground ? { signInUrl: '/playground' } : {}),
+      signInUrl: config.playground ? '/playground' : '/settings',
     }),
     ...createWellKnown({
       issuer,
@@ -205,6 +235,15 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       startedAt: now(),
       anyone,
     }),
+    ...(core.registration
+      ? createRegistrationRoutes({
+          issuer,
+          apps,
+          registration: core.registration,
+          limitAddress: (ip) => limiter.enforceAddress('registration_address', ip),
+          anyone,
+        })
+      : []),
     ...createOperations({
       store,
       metrics,

@@ -8,7 +8,7 @@ import type { Account } from '../accounts/account.ts'
 import type { Vault } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { type AccountSource, stands } from './accounts.ts'
-import { artefactId, openArtefact } from './artefacts.ts'
+import { artefactId, openArtefact, sealArtefact } from './artefacts.ts'
 import type { Grants } from './grants.ts'
 import type { Artefact } from './work.ts'
 
@@ -45,6 +45,11 @@ export interface Sessions {
   end(accountId: string, id: string): Promise<boolean>
   /** Ends every session of the account but the one named, with their families; the number ended. */
   endOthers(accountId: string, keepId?: string): Promise<number>
+  /**
+   * Lets one session of that account count as a sign-in of `at` (seconds since 1970), after everything earlier was signed out; false when
+   * the account has no such session.
+   */
+  renew(accountId: string, id: string, at: number): Promise<boolean>
   /** Ends every session, family and waiting interaction of the account. */
   endAll(accountId: string): Promise<void>
   /** Takes back a code of our own pages that nobody will redeem, with the grant it would have opened. */
@@ -115,6 +120,17 @@ export function createSessions({ provider, store, vault, accounts, grants }: Ses
         cursor = page.nextCursor
       } while (cursor)
       return ended
+    },
+    async renew(accountId, id, at) {
+      const entry = await store.findBy<Artefact>('session', 'uid', id)
+      if (entry?.value.accountId !== accountId) return false
+      const { changed } = await store.update<Artefact>('session', entry.id, (value) => {
+        const payload = openArtefact(vault, 'Session', value)
+        if (!payload) return undefined
+        const sealed = sealArtefact(vault, 'Session', { ...payload, loginTs: at })
+        return { value: { ...value, ...sealed, signedInAt: at * 1000 } }
+      })
+      return changed
     },
     async endAll(accountId) {
       await this.endOthers(accountId)

@@ -38,6 +38,20 @@ export function formFor(csrf: Csrf, param: string): AccessRule<Caller> {
   })
 }
 
+/** Whoever `rule` admits, with a form of a page that was made for them: `csrfScope` of the page is `scopeOf` the caller. */
+export function formOf<C>(csrf: Csrf, rule: AccessRule<C>, scopeOf: (caller: C) => string): AccessRule<C> {
+  return {
+    ...rule,
+    name: `form, ${rule.name}`,
+    async admit(ctx) {
+      const caller = await rule.admit(ctx)
+      const form = formRule(csrf, rule.describe, () => scopeOf(caller))
+      await form.admit(ctx)
+      return caller
+    },
+  }
+}
+
 function formRule(csrf: Csrf, describe: string, scopeOf: (ctx: HttpContext) => string): AccessRule<Caller> {
   return {
     name: 'form',

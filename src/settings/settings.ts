@@ -1,0 +1,32 @@
+/**
+ * The settings of a signed-in person, put together: the access rules of their pages and the sections this server has.
+ */
+import type { Route } from '../http/route.ts'
+import type { SettingsSection } from '../http/views.ts'
+import { createActivity } from './activity.ts'
+import { createProfile } from './profile.ts'
+import { createSecurity } from './security.ts'
+import { createSessionsPage } from './sessions.ts'
+import { createDraw, type SettingsAccess } from './shell.ts'
+
+type Without<P> = Omit<P, 'access' | 'draw'>
+
+interface SettingsParts {
+  readonly access: SettingsAccess
+  /** Sections that other surfaces serve, shown in the navigation. */
+  readonly further: readonly SettingsSection[]
+  readonly profile: Without<Parameters<typeof createProfile>[0]>
+  readonly security: Without<Parameters<typeof createSecurity>[0]>
+  readonly sessions: Without<Parameters<typeof createSessionsPage>[0]>
+  readonly activity: Without<Parameters<typeof createActivity>[0]>
+}
+
+export function createSettings({ access, further, ...parts }: SettingsParts): readonly Route[] {
+  const draw = createDraw(['profile', 'security', 'sessions', 'activity', ...further])
+  return [
+    ...createProfile({ access, draw, ...parts.profile }),
+    ...createSecurity({ access, draw, ...parts.security }),
+    ...createSessionsPage({ access, draw, ...parts.sessions }),
+    ...createActivity({ access, draw, ...parts.activity }),
+  ]
+}

@@ -1,0 +1,68 @@
+/**
+ * What every settings page has in common: the person it is drawn for, the navigation, and the binding of its forms to that person's session, so
+ * that a form of one account can never be sent as another. Each section of the settings has a file of its own.
+ */
+import type { Account } from '../accounts/account.ts'
+import type { AccessRule } from '../http/route.ts'
+import { type PageAnswer, page, type SettingsSection, type Shell, type ViewName, type Views } from '../http/views.ts'
+import type { Caller } from '../observability/audit.ts'
+
+/** Somebody who is signed in in this browser. `authTime` is seconds since 1970; `sid` is the session's public id. */
+export interface Person {
+  readonly account: Account
+  readonly sid: string
+  readonly authTime: number
+  readonly acr: string
+  readonly amr: readonly string[]
+}
+
+/** Who may see a settings page, and who may send one of its forms. */
+export interface SettingsAccess {
+  readonly signedIn: AccessRule<Person>
+  readonly recent: AccessRule<Person>
+  /** A form of this person's own page. */
+  readonly form: AccessRule<Person>
+  /** The same from somebody who has signed in recently; everybody else signs in again and comes back. */
+  readonly recentForm: AccessRule<Person>
+}
+
+type SettingsView = Extract<ViewName, `settings/${string}`>
+
+/** Draws a settings page: its own model plus the navigation. */
+export type Draw = <V extends SettingsView>(
+  view: V,
+  person: Person,
+  model: Omit<Views[V], 'shell'>,
+  options?: { status?: number; headers?: Record<string, string> },
+) => PageAnswer
+
+const PATHS: Readonly<Record<SettingsSection, string>> = {
+  profile: '/settings',
+  security: '/settings/security',
+  sessions: '/settings/sessions',
+  activity: '/settings/activity',
+  keys: '/settings/keys',
+  tokens: '/settings/tokens',
+  apps: '/settings/apps',
+}
+
+/** @param sections which parts of the settings this server has, in the order of the navigation. */
+export function createDraw(sections: readonly SettingsSection[]): Draw {
+  const shellOf = (view: SettingsView): Shell => ({
+    here: view.slice('settings/'.length) as SettingsSection,
+    sections: sections.map((id) => ({ id, path: PATHS[id] })),
+  })
+  return (view, person, model, options = {}) => ({
+    ...page(view, { ...model, shell: shellOf(view) } as Views[typeof view], options),
+    account: { email: person.account.email, name: person.account.name },
+    csrfScope: person.sid,
+  })
+}
+
+/** The person as the one on whose behalf something happens. */
+export function callerOf(
+  { account }: Person,
+  { ip, userAgent, requestId }: { ip: string; userAgent: string; requestId: string },
+): Caller {
+  return { kind: 'account', id: account.id, ip, userAgent, requestId }
+}
