@@ -5,6 +5,7 @@
  * Revocation is the removal of the grant, which every use checks; `revokeByGrantId` therefore has nothing to do.
  */
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
+import { AppError } from '../errors.ts'
 import type { Vault } from '../secrets.ts'
 import type { Store, Stored } from '../storage/store.ts'
 import {
@@ -47,6 +48,12 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
     currentWork().loaded.set(`${kind}:${entry.id}`, entry)
   }
 
+  /** An answer is kept while somebody still waits for it; it never brings an interaction back that was used up meanwhile (CS6). */
+  const keepAnswer = async (id: string, value: Artefact, expiresAt: number): Promise<void> => {
+    const { changed } = await store.update<Artefact>(kind, id, () => ({ value, expiresAt }))
+    if (!changed) throw new AppError('gone', 'This sign-in was finished already.')
+  }
+
   return guardStore({
     async find(id) {
       const key = artefactId(model, id)
@@ -67,6 +74,8 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
       const value = { ...sealArtefact(vault, model, payload), ...found }
       const before = known(key)
       if (model === 'DeviceCode' && before) return writeBack(before, { ...before.value, ...value }, expiresAt)
+      // Pages write into an interaction from outside the protocol's requests; only these begin one.
+      if (model === 'Interaction' && !currentContext()) return keepAnswer(key, value, expiresAt)
       if (model === 'RefreshToken') currentWork().childId = key
       await store.put(kind, { id: key, value, expiresAt }, 'replace')
     },
