@@ -7,6 +7,7 @@ import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import { findOversized } from './caps.ts'
 import type { Clients } from './clients.ts'
+import { onlyPrefill } from './device.ts'
 import { IDENTITY_SCOPES, type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
 
@@ -46,6 +47,7 @@ export function replaceContext(provider: Provider, resources: Resources): void {
     set params(params: Fields | undefined) {
       if (params) {
         if (PROGRAM_ROUTES.has(this.route)) refuseOversized(params)
+        if (this.route === 'code_verification' && this.ctx.method === 'GET') onlyPrefill(this.ctx, params)
         asked.set(params, String(params['scope'] ?? ''))
         if (params['resource'] !== undefined) params['resource'] = registered(resources, params['resource'])
       }

@@ -22,6 +22,18 @@ export function createPollGate(store: Store) {
   }
 }
 
+const prefilled = new WeakMap<object, string>()
+
+/**
+ * A code that came in the address is only filled into the form, which the person sends: nobody approves a device by following a link
+ * (RFC 8628 §5.4, threats.md DV3).
+ */
+export function onlyPrefill(ctx: object, params: Record<string, unknown>): void {
+  const { user_code: userCode } = params
+  params['user_code'] = undefined
+  if (typeof userCode === 'string' && /^[A-Za-z -]{1,20}$/.test(userCode)) prefilled.set(ctx, userCode)
+}
+
 /** The library's sources for the device pages. */
 export function createDevicePages(pages: Pages, clients: Clients) {
   const appOf = async (clientId: string | undefined): Promise<App | undefined> =>
@@ -39,10 +51,11 @@ export function createDevicePages(pages: Pages, clients: Clients) {
       const problem = error && PROBLEMS[error.name ?? '']
       if (error && !problem && ctx.oidc.entities.DeviceCode)
         return pages.deviceDone(ctx, 'denied', await appOf(ctx.oidc.entities.DeviceCode.clientId))
+      const userCode = error?.userCode ?? prefilled.get(ctx)
       pages.deviceCode(ctx, {
         action: '/device',
         xsrf: secretOf(ctx),
-        ...(error?.userCode ? { userCode: error.userCode } : {}),
+        ...(userCode ? { userCode } : {}),
         ...(error ? { problem: problem ?? 'unknown' } : {}),
       })
     },
