@@ -10,7 +10,11 @@ export interface KindShape {
 }
 
 export const kinds = {
-  account: { durable: true, unique: ['emailKey'], groups: ['role'] },
+  account: { durable: true, unique: ['emailKey'], groups: ['role', 'departure'] },
+  factors: { durable: true, unique: [], groups: [] },
+  one_time: { durable: true, unique: ['tokenDigest'], groups: ['accountId'] },
+  device: { durable: true, unique: [], groups: ['accountId'] },
+  picture: { durable: true, unique: [], groups: [] },
   app: { durable: true, unique: [], groups: ['ownerId'] },
   consent: { durable: true, unique: [], groups: ['accountId', 'clientId'] },
   grant: { durable: true, unique: [], groups: ['accountId', 'sessionUid', 'consentId'] },
