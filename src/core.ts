@@ -8,6 +8,7 @@ import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { createPasswords, type Passwords } from './accounts/password.ts'
 import { type Apps, createApps } from './apps/apps.ts'
 import type { ConfiguredApp } from './apps/configured.ts'
+import { createRegistration, type Registration } from './apps/registration.ts'
 import type { Config } from './config/schema.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
@@ -32,6 +33,8 @@ export interface Core {
   readonly passwords: Passwords
   readonly accounts: Accounts
   readonly apps: Apps
+  /** Undefined when nobody may register by themselves. */
+  readonly registration: Registration | undefined
   readonly signingKeys: SigningKeys
   readonly now: () => number
   close(): Promise<void>
@@ -54,6 +57,10 @@ export async function openCore(
   const audit = createAudit({ store, now })
   const passwords = createPasswords({ minimumLength: config.passwords.minLength })
   const accounts = createAccounts({ store, audit, now, passwords })
+  const registration =
+    config.dynamicRegistration.policy === 'off'
+      ? undefined
+      : createRegistration({ vault, now, keyPrefix: config.brand.keyPrefix, scopes: thirdPartyScopes(config) })
   const apps = createApps({
     store,
     audit,
@@ -61,9 +68,29 @@ export async function openCore(
     keyPrefix: config.brand.keyPrefix,
     scopes: config.scopes,
     configured: configuredApps(config),
+    ...(registration ? { registration } : {}),
   })
   const signingKeys = createSigningKeys({ store, vault, now })
-  return { config, store, vault, audit, passwords, accounts, apps, signingKeys, now, close: () => store.close() }
+  return {
+    config,
+    store,
+    vault,
+    audit,
+    passwords,
+    accounts,
+    apps,
+    registration,
+    signingKeys,
+    now,
+    close: () => store.close(),
+  }
+}
+
+/** What self-registered apps may ask for. */
+function thirdPartyScopes({ scopes }: Config): string[] {
+  return Object.entries(scopes)
+    .filter(([, { thirdParty }]) => thirdParty)
+    .map(([name]) => name)
 }
 
 function configuredApps(config: Config): ConfiguredApp[] {

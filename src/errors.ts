@@ -41,6 +41,8 @@ export interface ErrorDetails {
   readonly headers?: Readonly<Record<string, string>>
   /** Where a person can do what is missing, a path of this server; a page then goes there instead of refusing. */
   readonly continueAt?: string
+  /** The word of an OAuth specification that says it better than the table does. */
+  readonly oauthError?: string
   /** Name of the rate-limit policy that refused. */
   readonly policy?: string
 }

@@ -9,7 +9,13 @@ import type { Engine, HttpContext } from './http/server.ts'
 import { findOversized } from './oidc/caps.ts'
 import { type RateLimiter, rateLimitHeaders } from './security/rate-limit.ts'
 
-type Policy = 'sign_in_address' | 'token_client' | 'authorize_address' | 'client_secret' | 'device_address'
+type Policy =
+  | 'sign_in_address'
+  | 'token_client'
+  | 'authorize_address'
+  | 'registration_address'
+  | 'client_secret'
+  | 'device_address'
 
 interface Door extends EnginePath {
   /** Counted per address before anything is read. */

@@ -65,6 +65,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
         ...idOf(accountId ?? ctx.oidc.client?.clientId),
         ...factsOf(ctx.req),
       }),
+      keepApp: (clientId) => core.apps.keep(clientId),
       tokenIssued: (grantType) => metrics.tokenIssued(grantType),
       tellReuse: parts.tellReuse,
       unexpected: (error) => log.error({ error }, 'the protocol engine failed unexpectedly'),
@@ -116,5 +117,6 @@ function oidcSettings(config: Core['config']): OidcSettings {
       interaction: lifetimes.interactionSeconds,
     },
     explain: config.debug,
+    selfRegistration: config.dynamicRegistration.policy !== 'off',
   }
 }

@@ -54,6 +54,12 @@ export interface AppRecord extends AppFields {
   /** The resource (audience) whose tokens it may introspect. */
   readonly resourceServer?: string
   readonly ownerId?: string
+  /** It registered itself; nobody but itself vouches for what it says. */
+  readonly selfRegistered?: true
+  /** What an app without scopes of its own may ask for. */
+  readonly mayAsk?: readonly string[]
+  /** It asked to be forgotten: its id never works again. */
+  readonly removedAt?: number
   readonly suspended?: { readonly at: number; readonly reason: string }
   /** At most two live ones. */
   readonly secrets: readonly AppSecret[]
@@ -63,7 +69,8 @@ export interface AppRecord extends AppFields {
 
 export interface App extends AppRecord {
   readonly clientId: ClientId
-  readonly source: 'configuration' | 'stored'
+  /** `self_registered`: not stored, its id says everything. */
+  readonly source: 'configuration' | 'stored' | 'self_registered'
 }
 
 /** An app as the API and the command line show it: names of the wire, times as ISO 8601, secrets by their hints. */

@@ -3,7 +3,7 @@
  * Every change names its caller and is noted once in the audit; whoever caches apps listens with `onChange`. What apps may do at the
  * protocol's endpoints is decided in `oidc/`.
  */
-import { AppError } from '../errors.ts'
+import { AppError, hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
 import { randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
@@ -11,6 +11,7 @@ import type { App, AppRecord } from './app.ts'
 import { type ConfiguredApp, takeConfigured } from './configured.ts'
 import type { ScopeRules } from './fields.ts'
 import { type AppChange, changedRecord, checkRotation, type NewApp, newRecord, toApp } from './records.ts'
+import type { Registration } from './registration.ts'
 import { matchesSecret, newSecret, overlapSeconds, rotated } from './secrets.ts'
 
 /** `clientSecret` is there once and never again; absent when the app holds no secret. */
@@ -45,6 +46,10 @@ export interface Apps {
   rotateSecret(caller: Caller, clientId: string, options?: { overlapSeconds?: number }): Promise<IssuedApp>
   /** True for any living secret of the app, in equal time. */
   verifySecret(app: Pick<App, 'secrets'>, clientSecret: string): boolean
+  /** Stores an app that registered itself, on the first consent of a person; does nothing for every other app. */
+  keep(clientId: string): Promise<void>
+  /** Replaces what a stored app says of itself. @throws not_found */
+  replace(caller: Caller, clientId: string, next: (app: AppRecord) => AppRecord): Promise<App>
   /** Calls after every change in this process, with the app's id. Returns the way to stop. */
   onChange(listener: (clientId: string) => void): () => void
 }
@@ -57,12 +62,14 @@ interface Dependencies {
   readonly keyPrefix: string
   readonly scopes: ScopeRules
   readonly configured: readonly ConfiguredApp[]
+  /** Opens the ids of apps that registered themselves; absent when none may. */
+  readonly registration?: Pick<Registration, 'open'>
 }
 
 type Find = Apps['find']
 
 export function createApps(dependencies: Dependencies): Apps {
-  const { store, now } = dependencies
+  const { store, now, registration } = dependencies
   const configured = takeConfigured(dependencies.configured, dependencies.scopes, now())
   const listeners = new Set<(clientId: string) => void>()
   const tell = (clientId: string) => {
@@ -72,7 +79,9 @@ export function createApps(dependencies: Dependencies): Apps {
     const known = configured.get(clientId)
     if (known) return known
     const entry = await store.find<AppRecord>('app', clientId)
-    return entry && toApp(entry)
+    if (entry) return entry.value.removedAt === undefined ? toApp(entry) : undefined
+    const value = registration?.open(clientId)
+    return value && { ...toApp({ id: clientId, value, version: '' }), source: 'self_registered' }
   }
   return {
     find,
@@ -166,6 +175,16 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
         if (!(await store.remove('app', clientId))) missing()
       })
     },
+    async keep(clientId) {
+      const app = await find(clientId)
+      if (app?.source !== 'self_registered') return
+      const { clientId: _id, source: _source, ...value } = app
+      await store.put<AppRecord>('app', { id: clientId, value }, 'create').catch(ignoreConflict)
+      tell(clientId)
+    },
+    async replace(caller, clientId, next) {
+      return record(caller, 'app.changed', clientId, () => rewrite(clientId, next))
+    },
     async rotateSecret(caller, clientId, { overlapSeconds: overlap = overlapSeconds.standard } = {}) {
       const { clientSecret, secret } = newSecret(keyPrefix, now())
       const next = (app: AppRecord) => ({
@@ -177,6 +196,11 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
       return { app, clientSecret }
     },
   }
+}
+
+/** Two people consented at once: one of them stored it. */
+function ignoreConflict(error: unknown): void {
+  if (!hasCode(error, 'conflict')) throw error
 }
 
 function missing(): never {

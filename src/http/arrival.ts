@@ -11,7 +11,7 @@ import type { HttpContext, RequestState } from './server.ts'
 
 /** The longest query in bytes; the contract's cap for authorization requests holds everywhere. */
 const MAX_QUERY = 8_192
-const MAX_PATH = 2_048
+const MAX_PATH = 4_096
 const MAX_HEADER_LINES = 100
 
 /** Asked by machines that do not know the issuer's name: probes, scrapers, proxies that ask about another request. */

@@ -127,7 +127,7 @@ function goOn({ res }: HttpContext, path: string): void {
 
 function oauth(ctx: HttpContext, error: AppError, reason: string | undefined): object {
   return {
-    error: oauthCodes[error.code] ?? 'invalid_request',
+    error: error.details.oauthError ?? oauthCodes[error.code] ?? 'invalid_request',
     error_description: error.message,
     error_ref: error.details.errorRef,
     request_id: ctx.state.requestId,

@@ -139,7 +139,7 @@ function paramsOf(segments: readonly string[], given: readonly string[]): Record
 
 /** A parameter's text; undefined when empty, malformed, or hiding a separator, a dot segment or a control character. */
 function decodeOnce(value: string): string | undefined {
-  if (value === '' || value.length > 512) return undefined
+  if (value === '' || value.length > 2_100) return undefined
   if (!value.includes('%')) return value === '.' || value === '..' || value.includes(';') ? undefined : value
   try {
     const decoded = decodeURIComponent(value)

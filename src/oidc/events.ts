@@ -12,6 +12,8 @@ import { type Artefact, type Redemption, workOf } from './work.ts'
 export interface EventSinks {
   readonly audit: Audit
   readonly callerOf: (ctx: KoaContextWithOIDC, accountId?: string) => Caller
+  /** Stores an app that registered itself, now that somebody uses it. */
+  readonly keepApp: (clientId: string) => Promise<void>
   readonly tokenIssued: (grantType: string) => void
   /** Tells the owner that a replaced refresh token of that app was used. */
   readonly tellReuse: (accountId: string, clientId: string, caller: Caller) => Promise<void>
@@ -21,7 +23,7 @@ export interface EventSinks {
 
 export type ProtocolEvents = ReturnType<typeof createEvents>
 
-export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpected, warn }: EventSinks) {
+export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse, unexpected, warn }: EventSinks) {
   const noteReplayed = (ctx: KoaContextWithOIDC, { accountId = 'anonymous', clientId = '' }: Artefact): Promise<void> =>
     audit.note(callerOf(ctx), {
       event: 'code.replayed',
@@ -48,11 +50,17 @@ export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpect
     })
   }
 
+  /** The answer waits for it, and fails with it; a request that fails before that does not leave it unheard. */
+  const waitFor = (ctx: KoaContextWithOIDC, noting: Promise<void>): void => {
+    noting.catch(() => undefined)
+    workOf(ctx).pending.push(noting)
+  }
+
   return {
     /** Subscribes to one provider; called again for each that replaces it. */
     listen(provider: Provider): void {
       provider.on('grant.success', (ctx) => tokenIssued(String(ctx.oidc.params?.['grant_type'])))
-      provider.on('grant.revoked', (ctx) => void workOf(ctx).pending.push(noteRevoked(ctx)))
+      provider.on('grant.revoked', (ctx) => waitFor(ctx, noteRevoked(ctx)))
       provider.on('server_error', (ctx, error) => {
         if (!hasCode(error, 'rate_limited')) unexpected(error, ctx.path)
       })
@@ -64,6 +72,7 @@ export function createEvents({ audit, callerOf, tokenIssued, tellReuse, unexpect
       clientId: string,
       answer: ConsentAnswer,
     ): Promise<void> {
+      await keepApp(clientId)
       const scopes = Object.values(answer.scopes).flat()
       const details = { scopes, duration: answer.duration }
       await audit.note(callerOf(ctx, accountId), {

@@ -164,6 +164,20 @@ export function askedScopes(
   return Object.fromEntries([[IDENTITY, identity] as const, ...perResource].filter(([, scopes]) => scopes.length > 0))
 }
 
+/**
+ * What an app that registered itself asks for when it steps up: this request's scopes and what the person has allowed it at the same resource before.
+ * Such clients forget their earlier scopes (mcp.md F13, F14), and a narrower token would send them in circles. Every other app gets what it asks.
+ */
+export function accumulated(
+  app: App,
+  requested: readonly string[],
+  identifiers: readonly string[],
+  consent: Consent | undefined,
+): string[] {
+  if (!app.selfRegistered) return [...requested]
+  return [...new Set([...requested, ...identifiers.flatMap((identifier) => consent?.scopes[identifier] ?? [])])]
+}
+
 /** An administrator's scope needs an administrator. */
 export function mayHold(resources: Resources, scope: string, account: Account): boolean {
   return resources.rule(scope)?.access !== 'admin' || account.role === 'administrator'

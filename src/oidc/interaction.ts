@@ -10,7 +10,16 @@ import type { App } from '../apps/app.ts'
 import { AppError } from '../errors.ts'
 import { type AccountSource, stands } from './accounts.ts'
 import type { Clients } from './clients.ts'
-import { askedScopes, type ConsentAnswer, type Grants, intersect, isEmpty, type Plan, planGrant } from './grants.ts'
+import {
+  accumulated,
+  askedScopes,
+  type ConsentAnswer,
+  type Grants,
+  intersect,
+  isEmpty,
+  type Plan,
+  planGrant,
+} from './grants.ts'
 import { mustAlwaysAsk } from './policy.ts'
 import { type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
@@ -120,15 +129,10 @@ export function createInteractions(parts: InteractionParts): Interactions {
     account: Account,
     named: readonly Resource[],
   ): Promise<Plan> => {
-    const requested = String(library.params['scope'] ?? '').split(' ')
-    const asked = askedScopes(
-      resources,
-      requested,
-      named.map((resource) => resource.identifier),
-      app,
-      account,
-    )
+    const identifiers = named.map((resource) => resource.identifier)
     const consent = app.firstParty ? undefined : await grants.consentFor(account.id, app.clientId)
+    const requested = accumulated(app, String(library.params['scope'] ?? '').split(' '), identifiers, consent)
+    const asked = askedScopes(resources, requested, identifiers, app, account)
     const sessionUid = library.session?.uid
     return planGrant({ account, app, asked, consent, ...(sessionUid ? { sessionUid } : {}) })
   }

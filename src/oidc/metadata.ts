@@ -29,7 +29,7 @@ export const DPOP_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
 export const ID_TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 
 interface PublishParts {
-  readonly settings: Pick<OidcSettings, 'issuer' | 'claims'>
+  readonly settings: Pick<OidcSettings, 'issuer' | 'claims' | 'selfRegistration'>
   readonly jwks: readonly JWK[]
   readonly uiLocales: readonly string[]
 }
@@ -47,7 +47,10 @@ function document(content: object, contentType: string): PublishedDocument {
   return { body, contentType, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"` }
 }
 
-function discovery({ settings: { issuer, claims }, uiLocales }: PublishParts): Record<string, unknown> {
+function discovery({
+  settings: { issuer, claims, selfRegistration },
+  uiLocales,
+}: PublishParts): Record<string, unknown> {
   const at = (path: string) => `${issuer}${path}`
   return {
     issuer,
@@ -60,6 +63,7 @@ function discovery({ settings: { issuer, claims }, uiLocales }: PublishParts): R
     pushed_authorization_request_endpoint: at('/par'),
     device_authorization_endpoint: at('/device_authorization'),
     end_session_endpoint: at('/logout'),
+    ...(selfRegistration ? { registration_endpoint: at('/register') } : {}),
     scopes_supported: IDENTITY_SCOPES,
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'form_post'],

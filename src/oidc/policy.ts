@@ -8,6 +8,7 @@ import type { App } from '../apps/app.ts'
 import { randomId } from '../secrets.ts'
 import type { Clients } from './clients.ts'
 import {
+  accumulated,
   askedScopes,
   type ConsentAnswer,
   consentId,
@@ -61,8 +62,10 @@ export function createGrantLoader({ clients, grants, resources }: PolicyParts) {
     const app = await clients.app(clientId)
     if (!app) return undefined
     const identifiers = Object.keys(oidc.resourceServers ?? {})
-    const asked = askedScopes(resources, [...oidc.requestParamScopes], identifiers, app, account)
     const consent = app.firstParty ? undefined : await grants.consentFor(account.id, clientId)
+    const requested = accumulated(app, [...oidc.requestParamScopes], identifiers, consent)
+    if (oidc.params && requested.length > 0) oidc.params['scope'] = requested.join(' ')
+    const asked = askedScopes(resources, requested, identifiers, app, account)
     const answer = (oidc.result as { consent?: ConsentAnswer } | undefined)?.consent
     const sessionUid = oidc.session?.uid
     const plan = planGrant({ account, app, asked, consent, answer, ...(sessionUid ? { sessionUid } : {}) })

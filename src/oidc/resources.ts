@@ -30,7 +30,9 @@ export function createResources({ resources, scopes }: Pick<OidcSettings, 'resou
   const rules = new Map(scopes.map((rule) => [rule.name, rule]))
 
   const allowed: Resources['allowed'] = (app, resource) => {
-    const registered = [...app.scopes, ...app.optionalScopes].filter((scope) => resource.scopes.includes(scope))
+    const registered = [...app.scopes, ...app.optionalScopes, ...(app.mayAsk ?? [])].filter((scope) =>
+      resource.scopes.includes(scope),
+    )
     const open = registered.length > 0 ? registered : resource.defaultScopes
     return resource.scopes.filter((scope) => {
       const rule = rules.get(scope)

@@ -69,4 +69,6 @@ export interface OidcSettings {
   }
   /** Adds reasons to error answers. */
   readonly explain: boolean
+  /** Whether apps may register themselves, at `/register`. */
+  readonly selfRegistration: boolean
 }
