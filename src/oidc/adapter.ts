@@ -99,6 +99,9 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
     async destroy(id) {
       const key = artefactId(model, id)
       if (model === 'Interaction' && isResume() && known(key)) return
+      // The grant ends first, and the audit learns of it: a revocation that broke off in between is found and finished by its retry.
+      if (currentContext()?.oidc.route === 'revocation' && model !== 'Grant')
+        return void currentWork().lastly.push(() => store.remove(kind, key))
       await store.remove(kind, key)
     },
     async revokeByGrantId() {},

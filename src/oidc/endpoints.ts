@@ -42,6 +42,7 @@ function storeFailures({ pages, onUnexpected }: EndpointParts): Middleware {
     try {
       await next()
       await Promise.all(workOf(ctx).pending)
+      for (const act of workOf(ctx).lastly) await act()
     } catch (error) {
       thrown = error
       if (error instanceof AppError) workOf(ctx).failure = error

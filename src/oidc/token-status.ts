@@ -33,8 +33,9 @@ export function createTokenStatus({ tokens, clients, onRevoked }: StatusParts) {
     ctx.body = ''
     if (!checked.ok) return
     if (checked.claims.client_id !== client.clientId) return refuseForeign(ctx)
-    await tokens().deny(checked.claims)
+    // Noted first: once it is denied, a retry would find nothing to note.
     await onRevoked(ctx, checked.claims)
+    await tokens().deny(checked.claims)
   }
 }
 

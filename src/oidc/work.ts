@@ -62,6 +62,8 @@ export interface Work {
   grantFields?: { readonly sessionUid: string; readonly consentId: string; readonly bound: boolean }
   /** Audit entries begun by the library's events; the answer waits for them. */
   readonly pending: Promise<void>[]
+  /** What goes when everything else is done and noted: a request sent again after a failure must find it, to finish the work. */
+  readonly lastly: (() => Promise<unknown>)[]
 }
 
 const works = new WeakMap<object, Work>()
@@ -70,7 +72,7 @@ const works = new WeakMap<object, Work>()
 export function workOf(ctx: object): Work {
   const known = works.get(ctx)
   if (known) return known
-  const work: Work = { loaded: new Map(), pending: [] }
+  const work: Work = { loaded: new Map(), pending: [], lastly: [] }
   works.set(ctx, work)
   return work
 }
@@ -83,7 +85,7 @@ export function currentContext(): KoaContextWithOIDC | undefined {
 /** The current request's work; a throw-away one outside of a request (start-up, background). */
 export function currentWork(): Work {
   const ctx = currentContext()
-  return ctx ? workOf(ctx) : { loaded: new Map(), pending: [] }
+  return ctx ? workOf(ctx) : { loaded: new Map(), pending: [], lastly: [] }
 }
 
 /** Runs `act`; when it cannot be served (the store is away, a limit is reached), the answer says so instead of the library's 500. */
