@@ -1,0 +1,17 @@
+/**
+ * What is measured, by name; `--only` picks from this table. Each section starts what it needs and ends it.
+ */
+import { startUp } from './begin.ts'
+import { firstSignIn } from './flow.ts'
+import { growth } from './growth.ts'
+import { tokens } from './tokens.ts'
+import { workers } from './workers.ts'
+
+export interface Size {
+  readonly rounds: number
+  readonly quick: boolean
+}
+
+export type Section = (size: Size) => Promise<void>
+
+export const sections = { start: startUp, tokens, workers, flow: firstSignIn, growth } satisfies Record<string, Section>
