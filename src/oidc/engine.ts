@@ -36,7 +36,7 @@ export async function createEngine(parts: EngineParts) {
     tokenStatus: createTokenStatus({ tokens: () => tokens, clients, onRevoked: events.tokenRevoked }),
     onUnexpected: events.unexpected,
     rememberRequest: restart.remember,
-    afterSignOut: createSignOutFollowUp({ grants, onSignedOut: events.signedOut }),
+    afterSignOut: createSignOutFollowUp({ onSignedOut: events.signedOut }),
   })
 
   const refusals = createRefusals({ pages, clients })
@@ -69,6 +69,7 @@ export async function createEngine(parts: EngineParts) {
       notices,
       tokens: () => tokens,
       pollGate: createPollGate(store),
+      onSignOut: (sessionUid) => grants.endBound(sessionUid),
     })
     events.listen(provider)
     provider.on('authorization.error', refusals.note)

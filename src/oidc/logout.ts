@@ -5,7 +5,6 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Clients } from './clients.ts'
 import { secretOf } from './device.ts'
-import type { Grants } from './grants.ts'
 import type { Pages } from './pages.ts'
 
 type Notice = () => Promise<void>
@@ -85,17 +84,19 @@ export function queueBackchannelLogout(provider: Provider, queue: NoticeQueue): 
 interface LogoutParts {
   readonly pages: Pages
   readonly clients: Clients
-  readonly grants: Grants
   readonly onSignedOut: (ctx: KoaContextWithOIDC, accountId: string) => Promise<void>
 }
 
-/** The library's sources for the sign-out pages. A valid `id_token_hint` of the person who is signed in needs no question. */
-export function createLogoutPages({ pages, clients, grants, onSignedOut }: LogoutParts) {
+/**
+ * The library's sources for the sign-out pages. A valid `id_token_hint` of this very session needs no question; one of an earlier session
+ * does, for ID tokens end up in logs (threats.md LO3).
+ */
+export function createLogoutPages({ pages, clients, onSignedOut }: LogoutParts) {
   return {
     async logoutSource(ctx: KoaContextWithOIDC): Promise<void> {
       const { session, entities, client } = ctx.oidc
-      const hinted = (entities.IdTokenHint as { payload?: { sub?: string } } | undefined)?.payload?.sub
-      if (!session || hinted === undefined || hinted !== session.accountId) {
+      const hint = (entities.IdTokenHint as { payload?: { sub?: string; sid?: string } } | undefined)?.payload
+      if (!session?.accountId || hint?.sub !== session.accountId || hint.sid !== session.uid) {
         const app = client ? await clients.app(client.clientId) : undefined
         return pages.signOut(ctx, { action: '/logout/confirm', xsrf: secretOf(ctx), ...(app ? { app } : {}) })
       }
@@ -103,10 +104,9 @@ export function createLogoutPages({ pages, clients, grants, onSignedOut }: Logou
         postLogoutRedirectUri?: string
         state?: string
       }
-      await notifyApps(ctx)
-      await grants.endBound(session.uid)
-      await onSignedOut(ctx, hinted)
       await session.destroy()
+      await onSignedOut(ctx, session.accountId)
+      await notifyApps(ctx)
       if (postLogoutRedirectUri) return pages.leave(ctx, withState(postLogoutRedirectUri, state))
       pages.signedOut(ctx, client ? await clients.app(client.clientId) : undefined)
     },
@@ -116,14 +116,12 @@ export function createLogoutPages({ pages, clients, grants, onSignedOut }: Logou
   }
 }
 
-/** After the library's own sign-out form: what was limited to that sign-in ends, and the audit learns of it. */
-export function createSignOutFollowUp({ grants, onSignedOut }: Pick<LogoutParts, 'grants' | 'onSignedOut'>) {
+/** After the library's own sign-out form: the audit learns of it. */
+export function createSignOutFollowUp({ onSignedOut }: Pick<LogoutParts, 'onSignedOut'>) {
   return async (ctx: KoaContextWithOIDC): Promise<void> => {
     const { session, params, route } = ctx.oidc
     const signedOut = route === 'end_session_confirm' && params?.['logout'] && ctx.status === 303
-    if (!signedOut || !session?.accountId) return
-    await grants.endBound(session.uid)
-    await onSignedOut(ctx, session.accountId)
+    if (signedOut && session?.accountId) await onSignedOut(ctx, session.accountId)
   }
 }
 

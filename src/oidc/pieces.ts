@@ -99,7 +99,7 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
       fetch: parts.fetch as never,
     },
     deviceFlow: createDevicePages(pages, clients),
-    logout: createLogoutPages({ pages, clients, grants, onSignedOut }),
+    logout: createLogoutPages({ pages, clients, onSignedOut }),
     resourceLookup: { getResourceServerInfo: createResourceLookup(resources, clients) },
     defaultResource: resources.standard.identifier,
     ownTokenOnly,

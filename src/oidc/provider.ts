@@ -30,6 +30,8 @@ export interface ProviderParts extends AdapterParts {
   readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
   /** Refuses a device that polls too fast. */
   readonly pollGate: (deviceCodeId: string) => Promise<void>
+  /** Before a session ends by its own browser: what was limited to it ends first, so that a sign-out cut short can be repeated. */
+  readonly onSignOut: (sessionUid: string) => Promise<void>
   readonly factsOf: (request: object) => { ip: string; userAgent: string }
   /** Limits by app; throws when one is exceeded. Called before the app is authenticated. */
   readonly admitClient: (ctx: KoaContextWithOIDC, clientId: string) => Promise<void>
@@ -45,7 +47,7 @@ export function createProvider(parts: ProviderParts): Provider {
   replaceReplayDetection(provider, parts.store)
   queueBackchannelLogout(provider, parts.notices)
   replaceSecrets(provider, parts)
-  steadySessions(provider)
+  steadySessions(provider, parts)
   for (const middleware of parts.endpoints) provider.use(middleware as never)
   return provider
 }
@@ -153,22 +155,25 @@ function replaceSecrets(provider: Provider, { clients, verifySecret }: ProviderP
  * A session's id changes when its privilege does: at every sign-in and step-up (threats.md SS1), not at every consent, where a changed id would
  * throw out the other tab (RC7); nor when a second tab, begun signed out, signs the same account in. `sid` is its public id for every app.
  */
-function steadySessions(provider: Provider): void {
+function steadySessions(provider: Provider, { onSignOut }: ProviderParts): void {
   const prototype = provider.Session.prototype as unknown as SessionPrototype
   const { loginAccount, resetIdentifier, destroy } = prototype
   prototype.loginAccount = function login(details) {
     // Before the sign-in is noted: afterwards every sign-in looks like a second one.
     currentWork().isSecondTab = isSecondTab(this.accountId, details.accountId)
     loginAccount.call(this, details)
+    this.sudo = (currentContext()?.oidc.result as { login?: { sudo?: boolean } } | undefined)?.login?.sudo !== false
   }
+  keepField(provider.Session, 'sudo')
   prototype.resetIdentifier = function reset() {
     const oidc = currentContext()?.oidc
     const quiet = oidc?.route.endsWith('resume') && (!oidc.result?.login || currentWork().isSecondTab)
     if (!quiet) resetIdentifier.call(this)
   }
-  prototype.destroy = function signOut() {
+  prototype.destroy = async function signOut() {
+    await onSignOut(this.uid)
     currentWork().signedOut = true
-    return destroy.call(this)
+    await destroy.call(this)
   }
   prototype.sidFor = function sidFor() {
     return this.uid
@@ -178,8 +183,16 @@ function steadySessions(provider: Provider): void {
   }
 }
 
+/** Makes the library store a further field of a model. */
+function keepField(model: object, field: string): void {
+  const fields = (model as { IN_PAYLOAD: readonly string[] }).IN_PAYLOAD
+  Object.defineProperty(model, 'IN_PAYLOAD', { get: () => [...fields, field] })
+}
+
 interface SessionPrototype {
   uid: string
+  /** Whether the sign-in counts as the recent one that sensitive acts need. */
+  sudo?: boolean
   accountId?: string
   loginAccount(details: { accountId: string }): void
   resetIdentifier(): void
