@@ -50,7 +50,7 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-export interface StartOptions extends Pick<CoreOptions, 'now'> {
+export interface StartOptions extends CoreOptions {
   /** Whether this process prints one-time links; false in further workers. */
   readonly announce?: boolean
   readonly writeLog?: (line: string) => void
@@ -67,7 +67,8 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     write: options.writeLog ?? ((line) => process.stderr.write(line)),
   })
   const metrics = createMetrics({ withProcess: true })
-  const core = await openCore(config, { now, around: (store) => measureStore(store, { metrics, elapsed }) })
+  const around = options.around ?? ((store) => store)
+  const core = await openCore(config, { now, around: (store) => measureStore(around(store), { metrics, elapsed }) })
   try {
     await refuseUnsafeStore(config, core.store)
     return await listen(config, { core, log, metrics, now, announce: options.announce ?? true })

@@ -28,9 +28,13 @@ export interface AdapterParts {
 export function createArtefactAdapter({ store, vault, now }: AdapterParts, model: Model): Adapter {
   const { kind, redeemed } = models[model]
 
+  /** What pages have read, for they have no protocol request to keep it with: saves the read before the write of their answer. */
+  const readByPages = new Map<string, Stored<Artefact>>()
+
   const remember = (stored: Stored<Artefact> | undefined): AdapterPayload | undefined => {
     if (!stored) return undefined
-    currentWork().loaded.set(`${kind}:${stored.id}`, stored)
+    if (currentContext()) currentWork().loaded.set(`${kind}:${stored.id}`, stored)
+    else if (model === 'Interaction') keepAtMost(readByPages, stored)
     const payload = openArtefact(vault, model, stored.value)
     // At the token endpoint a used refresh token may be an honest retry: `refresh.ts` decides, once the request has been checked.
     if (payload && model === 'RefreshToken' && currentContext()?.oidc.route === 'token') delete payload.consumed
@@ -50,7 +54,9 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
 
   /** An answer is kept while somebody still waits for it; it never brings an interaction back that was used up meanwhile (CS6). */
   const keepAnswer = async (id: string, value: Artefact, expiresAt: number): Promise<void> => {
-    const { changed } = await store.update<Artefact>(kind, id, () => ({ value, expiresAt }))
+    const before = readByPages.get(id)
+    readByPages.delete(id)
+    const { changed } = await store.update<Artefact>(kind, id, () => ({ value, expiresAt }), before)
     if (!changed) throw new AppError('gone', 'This sign-in was finished already.')
   }
 
@@ -106,6 +112,14 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
     },
     async revokeByGrantId() {},
   })
+}
+
+const READ_BY_PAGES_AT_MOST = 256
+
+function keepAtMost(read: Map<string, Stored<Artefact>>, stored: Stored<Artefact>): void {
+  const [oldest] = read.keys()
+  if (oldest !== undefined && read.size >= READ_BY_PAGES_AT_MOST) read.delete(oldest)
+  read.set(stored.id, stored)
 }
 
 /** Lets a failing store be told from a failing request: the endpoint then answers 503 instead of the library's 500. */

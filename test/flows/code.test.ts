@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import * as client from 'openid-client'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
+import * as client from 'openid-client'
 import { type Licet, newAccount, operator, startLicet } from '../support/licet.ts'
 import { Person } from '../support/person.ts'
 
@@ -18,9 +18,14 @@ const redirectUri = 'https://app.example.test/callback'
 
 async function webApp() {
   const { app, clientSecret } = await licet.core.apps.create(operator, {
-    name: 'Notes', type: 'web', redirectUris: [redirectUri], scopes: ['data:read', 'data:write'],
+    name: 'Notes',
+    type: 'web',
+    redirectUris: [redirectUri],
+    scopes: ['data:read', 'data:write'],
   })
-  const config = await client.discovery(new URL(licet.issuer), app.clientId, clientSecret, undefined, { execute: [client.allowInsecureRequests] })
+  const config = await client.discovery(new URL(licet.issuer), app.clientId, clientSecret, undefined, {
+    execute: [client.allowInsecureRequests],
+  })
   return { app, config }
 }
 
@@ -31,12 +36,20 @@ test('a person signs in, consents, and the app gets, refreshes and loses its tok
   const state = client.randomState()
   const nonce = client.randomNonce()
   const url = client.buildAuthorizationUrl(config, {
-    redirect_uri: redirectUri, scope: 'openid email offline_access data:read', state, nonce,
-    code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+    redirect_uri: redirectUri,
+    scope: 'openid email offline_access data:read',
+    state,
+    nonce,
+    code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
   })
   const back = await new Person(licet.issuer).authorize(url.href, { email: account.email })
   assert.equal(back.origin + back.pathname, redirectUri, back.href)
-  const tokens = await client.authorizationCodeGrant(config, back, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce })
+  const tokens = await client.authorizationCodeGrant(config, back, {
+    pkceCodeVerifier: verifier,
+    expectedState: state,
+    expectedNonce: nonce,
+  })
   const claims = decodeJwt(tokens.access_token)
   assert.equal(decodeProtectedHeader(tokens.access_token).typ, 'at+jwt')
   assert.equal(claims.sub, account.id)

@@ -14,6 +14,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { type Core, openCore } from '../../src/core.ts'
 import type { Caller } from '../../src/observability/audit.ts'
+import type { Store } from '../../src/storage/store.ts'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 export const operator: Caller = { kind: 'operator' }
@@ -38,9 +39,17 @@ export interface LicetOptions {
   readonly file?: Record<string, unknown>
   readonly env?: Record<string, string>
   readonly now?: () => number
+  /** Wraps the store of the server in this process: counting what it is asked. */
+  readonly around?: (store: Store) => Store
 }
 
-const noLimits = { sign_in_address: 'off', token_client: 'off', authorize_address: 'off', registration_address: 'off', api_credential: 'off' }
+const noLimits = {
+  sign_in_address: 'off',
+  token_client: 'off',
+  authorize_address: 'off',
+  registration_address: 'off',
+  api_credential: 'off',
+}
 
 export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -48,13 +57,17 @@ export async function freePort(): Promise<number> {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))))
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      )
     })
   })
 }
 
 /** The environment a server of this test runs with; writes its file. */
-export async function prepare(options: LicetOptions = {}): Promise<{ env: Record<string, string>; directory: string; config: Config }> {
+export async function prepare(
+  options: LicetOptions = {},
+): Promise<{ env: Record<string, string>; directory: string; config: Config }> {
   const directory = mkdtempSync(join(tmpdir(), 'licet-'))
   const port = await freePort()
   const file = join(directory, 'licet.yaml')
@@ -79,7 +92,8 @@ export async function startLicet(options: LicetOptions = {}): Promise<Licet> {
   const { directory, config } = await prepare(options)
   const log: string[] = []
   const clock = options.now ? { now: options.now } : {}
-  const server = await startServer(config, { ...clock, writeLog: (line) => void log.push(line) })
+  const around = options.around ? { around: options.around } : {}
+  const server = await startServer(config, { ...clock, ...around, writeLog: (line) => void log.push(line) })
   const core = await openCore(config, clock)
   return {
     issuer: config.issuer,
@@ -131,7 +145,10 @@ async function untilReady(url: string, issuer: string, child: ChildProcess, outp
   const deadline = performance.now() + 30_000
   while (performance.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`the server ended: ${output()}`)
-    const ready = await fetch(`${url}/readyz`, { headers: { host: new URL(issuer).host } }).then((answer) => answer.ok, () => false)
+    const ready = await fetch(`${url}/readyz`, { headers: { host: new URL(issuer).host } }).then(
+      (answer) => answer.ok,
+      () => false,
+    )
     if (ready) return
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
@@ -139,7 +156,17 @@ async function untilReady(url: string, issuer: string, child: ChildProcess, outp
 }
 
 /** An account with `PASSWORD` and a verified address. */
-export async function newAccount(core: Core, email = `person-${Math.random().toString(36).slice(2)}@example.test`, more: object = {}) {
-  const account = await core.accounts.create(operator, { email, name: 'Ada Lovelace', password: PASSWORD, emailVerified: true, ...more } as never)
+export async function newAccount(
+  core: Core,
+  email = `person-${Math.random().toString(36).slice(2)}@example.test`,
+  more: object = {},
+) {
+  const account = await core.accounts.create(operator, {
+    email,
+    name: 'Ada Lovelace',
+    password: PASSWORD,
+    emailVerified: true,
+    ...more,
+  } as never)
   return account
 }
