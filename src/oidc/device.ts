@@ -9,15 +9,27 @@ import type { Clients } from './clients.ts'
 import type { DeviceProblem, Pages } from './pages.ts'
 
 const POLL_SECONDS = 5
+const LONGEST_INTERVAL_SECONDS = 60
 const CODE_LIFE_SECONDS = 600
 
-/** Refuses a poll that comes sooner than the interval, which grows by five seconds with every such poll. */
+/**
+ * Refuses a poll that comes sooner after the last one than the interval, which grows by five seconds with every such poll (RFC 8628 §3.5).
+ * One second is forgiven, for a poll may have been quicker on its way than the one before.
+ */
 export function createPollGate(store: Store) {
+  const note = (deviceCodeId: string, times: number) =>
+    store.increment(
+      `device-poll:${deviceCodeId}:${times}`,
+      Math.min(POLL_SECONDS * (1 + times), LONGEST_INTERVAL_SECONDS) - 1,
+    )
+
   return async (deviceCodeId: string): Promise<void> => {
     const slowed = await store.count(`device-slowed:${deviceCodeId}`)
-    const { count } = await store.increment(`device-poll:${deviceCodeId}`, POLL_SECONDS * (1 + slowed.count))
+    const { count } = await note(deviceCodeId, slowed.count)
     if (count === 1) return
-    await store.increment(`device-slowed:${deviceCodeId}`, CODE_LIFE_SECONDS)
+    const { count: times } = await store.increment(`device-slowed:${deviceCodeId}`, CODE_LIFE_SECONDS)
+    // The longer interval counts from this poll.
+    await note(deviceCodeId, times)
     throw Object.assign(new errors.SlowDown(), { error_description: 'you are polling too quickly' })
   }
 }
