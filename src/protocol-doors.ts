@@ -7,6 +7,7 @@ import { AppError } from './errors.ts'
 import type { EnginePath } from './http/router.ts'
 import type { Engine, HttpContext } from './http/server.ts'
 import { findOversized } from './oidc/caps.ts'
+import { limitKeys } from './security/network.ts'
 import { type RateLimiter, rateLimitHeaders } from './security/rate-limit.ts'
 
 type Policy =
@@ -75,14 +76,16 @@ function refuseOversized(query: string): void {
   if (found) throw new AppError('invalid_request', found)
 }
 
-/** Counts a request of an app at the token endpoint; refused beyond the limit. The library calls it when it looks the app up. */
+/** Counts a request of an app at the token endpoint, by the app or by app and address; refused beyond the limit. */
 export function clientLimit(limiter: RateLimiter<Policy>) {
   return async (
     ctx: { oidc: { route: string }; set(name: string, value: string): void },
     clientId: string,
+    address?: string,
   ): Promise<void> => {
     if (ctx.oidc.route !== 'token') return
-    const standing = await limiter.enforce('token_client', clientId)
+    const key = address === undefined ? clientId : `${clientId} ${limitKeys(address).narrow}`
+    const standing = await limiter.enforce('token_client', key)
     if (standing) for (const [name, value] of Object.entries(rateLimitHeaders(standing))) ctx.set(name, value)
   }
 }

@@ -8,11 +8,17 @@ import { AppError, hasCode } from '../errors.ts'
 import { digest } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { CLOCK_TOLERANCE_SECONDS } from './artefacts.ts'
-import { currentWork } from './work.ts'
+import { currentWork, servedOrRefused } from './work.ts'
 
 const LONGEST_LIFE_SECONDS = 300
 
-export function createAssertionCheck(now: () => number) {
+interface AssertionParts {
+  readonly now: () => number
+  /** Counts the request for its app; the signature has been checked by then. */
+  readonly admit: (ctx: KoaContextWithOIDC, clientId: string) => Promise<void>
+}
+
+export function createAssertionCheck({ now, admit }: AssertionParts) {
   return async (
     ctx: KoaContextWithOIDC,
     claims: Record<string, unknown>,
@@ -29,6 +35,7 @@ export function createAssertionCheck(now: () => number) {
     const issuedAt = claims['iat']
     if (issuedAt !== undefined && Number(issuedAt) > seconds + CLOCK_TOLERANCE_SECONDS)
       throw new errors.InvalidClientAuth('iat lies in the future')
+    await servedOrRefused(() => admit(ctx, String(claims['sub'])))
   }
 }
 

@@ -20,6 +20,7 @@ import { createGrants } from './grants.ts'
 import { createLogoutPages, createNoticeQueue } from './logout.ts'
 import type { Pages } from './pages.ts'
 import { createGrantLoader, createPolicy } from './policy.ts'
+import type { ProviderParts } from './provider.ts'
 import { createRefresh } from './refresh.ts'
 import { createResources } from './resources.ts'
 import { createRestart } from './restart.ts'
@@ -35,7 +36,7 @@ export interface EngineParts {
   readonly accounts: AccountSource
   readonly apps: AppSource
   readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
-  readonly admitClient: (ctx: KoaContextWithOIDC, clientId: string) => Promise<void>
+  readonly admitClient: ProviderParts['admitClient']
   readonly pages: Pages
   readonly events: ProtocolEvents
   readonly signingKeys: SigningKeys
@@ -93,7 +94,7 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
       extraTokenClaims: createTokenClaims(settings.claims, resources, clients, askHook) as never,
       rotateRefreshToken: (ctx: KoaContextWithOIDC) => refresh.rotate(ctx),
       renderError: createErrorRenderer({ pages, clients, explain: settings.explain }),
-      assertJwtClientAuthClaimsAndHeader: createAssertionCheck(now) as never,
+      assertJwtClientAuthClaimsAndHeader: createAssertionCheck({ now, admit: parts.admitClient }) as never,
       clientBasedCORS: ((_ctx: unknown, origin: string, client: { redirectUris?: string[] }) =>
         registeredOrigin(origin, client)) as never,
       fetch: parts.fetch as never,

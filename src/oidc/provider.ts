@@ -33,8 +33,11 @@ export interface ProviderParts extends AdapterParts {
   /** Before a session ends by its own browser: what was limited to it ends first, so that a sign-out cut short can be repeated. */
   readonly onSignOut: (sessionUid: string) => Promise<void>
   readonly factsOf: (request: object) => { ip: string; userAgent: string }
-  /** Limits by app; throws when one is exceeded. Called before the app is authenticated. */
-  readonly admitClient: (ctx: KoaContextWithOIDC, clientId: string) => Promise<void>
+  /**
+   * Counts a request of an app at the token endpoint; throws beyond the limit. Called once the app has proved itself, so that nobody uses up the
+   * limit of another; apps that cannot prove themselves, and unknown ones, are counted by `address` as well.
+   */
+  readonly admitClient: (ctx: KoaContextWithOIDC, clientId: string, address?: string) => Promise<void>
 }
 
 export function createProvider(parts: ProviderParts): Provider {
@@ -76,11 +79,13 @@ function readOnly(find: Adapter['find']): Adapter {
   }
 }
 
-async function findClient({ clients, admitClient }: ProviderParts, id: string) {
+async function findClient({ clients, admitClient, factsOf }: ProviderParts, id: string) {
   const ctx = currentContext()
   return servedOrRefused(async () => {
-    if (ctx) await admitClient(ctx, id)
-    return clients.metadata(id)
+    const metadata = await clients.metadata(id)
+    const isProvable = metadata !== undefined && metadata['token_endpoint_auth_method'] !== 'none'
+    if (ctx && !isProvable) await admitClient(ctx, metadata ? id : '', factsOf(ctx.req).ip)
+    return metadata
   })
 }
 
@@ -142,11 +147,16 @@ function pinRequest(provider: Provider, { issuer, factsOf }: ProviderParts): voi
 }
 
 /** Secrets are digests, several may live, and failures count against app and address. */
-function replaceSecrets(provider: Provider, { clients, verifySecret }: ProviderParts): void {
+function replaceSecrets(provider: Provider, { clients, verifySecret, admitClient }: ProviderParts): void {
   const prototype = provider.Client.prototype as unknown as Record<string, unknown>
   prototype['compareClientSecret'] = async function compare(this: { clientId: string }, secret: string) {
     const app = await clients.app(this.clientId)
-    return app !== undefined && servedOrRefused(() => verifySecret(app, secret, currentContext()))
+    const ctx = currentContext()
+    return servedOrRefused(async () => {
+      const isRight = app !== undefined && (await verifySecret(app, secret, ctx))
+      if (isRight && ctx) await admitClient(ctx, app.clientId)
+      return isRight
+    })
   }
   prototype['includeSid'] = () => true
 }

@@ -7,7 +7,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
-import { type Answer, type AppClient, basic, type Proof, registerApp, tally } from '../support/app-client.ts'
+import { type Answer, type AppClient, basic, nobody, type Proof, registerApp, tally } from '../support/app-client.ts'
 import { type Licet, operator, startLicet } from '../support/licet.ts'
 import { asserted, assertion, type Bent, es256, newKey, rawJwt, type TestKey } from '../support/proofs.ts'
 
@@ -57,6 +57,26 @@ test('CA1: guesses at a secret are throttled per app and address, and the right 
   assert.match(String(limited.headers['ratelimit-policy']), /client_secret/)
   assert.equal((await ask(victim)).status, 429, 'a guess that happens to be right is not told from a wrong one')
   assert.equal((await ask(service)).status, 200, 'other apps are served')
+})
+
+test('CA1: whoever only knows the name of an app cannot use up its limit', async (t) => {
+  const limited = await startLicet({ file: { rate_limits: { token_client: '5/1m' } } })
+  t.after(() => limited.close())
+  const victim = await registerApp(limited, { type: 'service' })
+  const spa = await registerApp(limited, { type: 'spa' })
+  for (let round = 0; round < 12; round++) refused(await ask(victim.with(nobody)))
+  const own = await Promise.all(Array.from({ length: 8 }, () => ask(victim)))
+  assert.deepEqual(tally(own), { 200: 5, '429 temporarily_unavailable': 3 })
+  const last = own.find(({ status }) => status === 429)
+  assert.match(String(last?.headers['ratelimit-policy']), /"token_client";q=5;w=60/)
+  assert.ok(Number(last?.headers['retry-after']) > 0)
+  assert.equal(last?.body['policy'], 'token_client')
+  const unproven = await Promise.all(Array.from({ length: 8 }, () => spa.refresh('x')))
+  assert.deepEqual(tally(unproven), { '400 invalid_grant': 5, '429 temporarily_unavailable': 3 })
+  const unknown = await Promise.all(
+    Array.from({ length: 8 }, (_, index) => ask(victim.with(basic(`made-up-${index}`, 'x')))),
+  )
+  assert.deepEqual(tally(unknown), { '401 invalid_client': 5, '429 temporarily_unavailable': 3 })
 })
 
 test('CA1: guesses at introspection and revocation count like those at the token endpoint', async () => {
