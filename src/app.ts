@@ -38,9 +38,7 @@ import { createCsrf } from './security/csrf.ts'
 import { createGuesses } from './security/guesses.ts'
 import { createSecurityHeaders } from './security/headers.ts'
 import { createNetwork, limitKeys } from './security/network.ts'
-import { createOutbound } from './security/outbound.ts'
 import { createRateLimiter } from './security/rate-limit.ts'
-import { createResolve } from './security/resolve.ts'
 import { createSettings } from './settings/settings.ts'
 
 export interface RunningServer {
@@ -97,7 +95,7 @@ interface Root {
 }
 
 async function listen(config: Config, { core, log, metrics, now, announce }: Root): Promise<RunningServer> {
-  const { store, vault, accounts, apps, audit, passwords } = core
+  const { store, vault, accounts, apps, audit, outbound, passwords } = core
   const { issuer, rateLimits } = config
   const isDevelopment = config.mode === 'development'
 
@@ -117,13 +115,6 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       client_secret: { limit: 20, windowSeconds: 60 },
       device_address: { limit: 10, windowSeconds: 60 },
     },
-  })
-  const outbound = createOutbound({
-    resolve: createResolve(),
-    allowNetworks: config.outbound.allowNetworks,
-    allowLoopbackHttp: isDevelopment,
-    elapsed,
-    ...(config.outbound.ca === undefined ? {} : { ca: config.outbound.ca }),
   })
   const authenticate = createAuthenticate({ store, audit, vault, passwords, limit: rateLimits.signInAccount })
 

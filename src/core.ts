@@ -7,12 +7,15 @@ import { fileURLToPath } from 'node:url'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { createPasswords, type Passwords } from './accounts/password.ts'
 import { type Apps, createApps } from './apps/apps.ts'
+import { createClientDocuments } from './apps/client-documents.ts'
 import type { ConfiguredApp } from './apps/configured.ts'
 import { createRegistration, type Registration } from './apps/registration.ts'
 import type { Config } from './config/schema.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
 import { createVault, type Vault } from './secrets.ts'
+import { createOutbound, type Outbound } from './security/outbound.ts'
+import { createResolve } from './security/resolve.ts'
 import { openStore } from './storage/open.ts'
 import type { Store } from './storage/store.ts'
 
@@ -33,6 +36,8 @@ export interface Core {
   readonly passwords: Passwords
   readonly accounts: Accounts
   readonly apps: Apps
+  /** The one way out. */
+  readonly outbound: Outbound
   /** Undefined when nobody may register by themselves. */
   readonly registration: Registration | undefined
   readonly signingKeys: SigningKeys
@@ -61,6 +66,24 @@ export async function openCore(
     config.dynamicRegistration.policy === 'off'
       ? undefined
       : createRegistration({ vault, now, keyPrefix: config.brand.keyPrefix, scopes: thirdPartyScopes(config) })
+  const outbound = createOutbound({
+    resolve: createResolve(),
+    allowNetworks: config.outbound.allowNetworks,
+    allowLoopbackHttp: config.mode === 'development',
+    elapsed: () => performance.now(),
+    ...(config.outbound.ca === undefined ? {} : { ca: config.outbound.ca }),
+  })
+  const { policy, ...hosts } = config.clientDocuments
+  const readMetadata = createRegistration({
+    vault,
+    now,
+    keyPrefix: config.brand.keyPrefix,
+    scopes: thirdPartyScopes(config),
+  }).read
+  const documents =
+    policy === 'off'
+      ? undefined
+      : createClientDocuments({ store, now, fetch: outbound.fetch, policy, ...hosts, read: readMetadata })
   const apps = createApps({
     store,
     audit,
@@ -69,6 +92,7 @@ export async function openCore(
     scopes: config.scopes,
     configured: configuredApps(config),
     ...(registration ? { registration } : {}),
+    ...(documents ? { documents } : {}),
   })
   const signingKeys = createSigningKeys({ store, vault, now })
   return {
@@ -79,6 +103,7 @@ export async function openCore(
     passwords,
     accounts,
     apps,
+    outbound,
     registration,
     signingKeys,
     now,

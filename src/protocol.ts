@@ -118,5 +118,6 @@ function oidcSettings(config: Core['config']): OidcSettings {
     },
     explain: config.debug,
     selfRegistration: config.dynamicRegistration.policy !== 'off',
+    clientDocuments: config.clientDocuments.policy !== 'off',
   }
 }

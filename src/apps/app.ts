@@ -69,8 +69,8 @@ export interface AppRecord extends AppFields {
 
 export interface App extends AppRecord {
   readonly clientId: ClientId
-  /** `self_registered`: not stored, its id says everything. */
-  readonly source: 'configuration' | 'stored' | 'self_registered'
+  /** `self_registered`: not stored, its id says everything. `document`: its id is the address of what says everything. */
+  readonly source: 'configuration' | 'stored' | 'self_registered' | 'document'
 }
 
 /** An app as the API and the command line show it: names of the wire, times as ISO 8601, secrets by their hints. */

@@ -8,6 +8,7 @@ import type { Audit, Caller } from '../observability/audit.ts'
 import { randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import type { App, AppRecord } from './app.ts'
+import type { ClientDocuments } from './client-documents.ts'
 import { type ConfiguredApp, takeConfigured } from './configured.ts'
 import type { ScopeRules } from './fields.ts'
 import { type AppChange, changedRecord, checkRotation, type NewApp, newRecord, toApp } from './records.ts'
@@ -64,21 +65,30 @@ interface Dependencies {
   readonly configured: readonly ConfiguredApp[]
   /** Opens the ids of apps that registered themselves; absent when none may. */
   readonly registration?: Pick<Registration, 'open'>
+  /** Finds apps that are documents; absent when none are taken. */
+  readonly documents?: ClientDocuments
 }
 
 type Find = Apps['find']
 
 export function createApps(dependencies: Dependencies): Apps {
-  const { store, now, registration } = dependencies
+  const { store, now, registration, documents } = dependencies
   const configured = takeConfigured(dependencies.configured, dependencies.scopes, now())
   const listeners = new Set<(clientId: string) => void>()
   const tell = (clientId: string) => {
     for (const listener of listeners) listener(clientId)
   }
+  /** A document that cannot be had any more does not take away what people have consented to: the copy of then serves. */
+  const documented = async (clientId: string, copy: AppRecord | undefined): Promise<App | undefined> => {
+    const value = (await documents?.find(clientId)) ?? copy
+    const isKept = copy !== undefined
+    return value && { ...toApp({ id: clientId, value, version: '' }), source: isKept ? 'stored' : 'document' }
+  }
   const find: Find = async (clientId) => {
     const known = configured.get(clientId)
     if (known) return known
     const entry = await store.find<AppRecord>('app', clientId)
+    if (documents?.isAddress(clientId) && !entry?.value.suspended) return documented(clientId, entry?.value)
     if (entry) return entry.value.removedAt === undefined ? toApp(entry) : undefined
     const value = registration?.open(clientId)
     return value && { ...toApp({ id: clientId, value, version: '' }), source: 'self_registered' }
@@ -158,6 +168,7 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     },
     async suspend(caller, clientId, reason) {
       const suspended = { at: now(), reason: reason.slice(0, 200) }
+      await this.keep(clientId)
       return record(caller, 'app.suspended', clientId, () => rewrite(clientId, (app) => ({ ...app, suspended })), {
         reason: suspended.reason,
       })
@@ -177,7 +188,7 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     },
     async keep(clientId) {
       const app = await find(clientId)
-      if (app?.source !== 'self_registered') return
+      if (app?.source !== 'self_registered' && app?.source !== 'document') return
       const { clientId: _id, source: _source, ...value } = app
       await store.put<AppRecord>('app', { id: clientId, value }, 'create').catch(ignoreConflict)
       tell(clientId)

@@ -40,6 +40,8 @@ export interface Registration {
   register(metadata: ClientMetadata): Registered
   /** New metadata for an app that is stored already: what the client may change of its record (RFC 7592 §2.2). @throws invalid_request */
   change(before: AppRecord, metadata: ClientMetadata): AppRecord
+  /** The record of metadata that is not sealed into an id: a client document's. @throws invalid_request */
+  read(metadata: ClientMetadata): AppRecord
   /** What a client id of this kind says; undefined for any other id and for one that was altered. */
   open(clientId: string): AppRecord | undefined
   /** Whether this is the token that was issued with that id (RFC 7592 §1.2). */
@@ -109,6 +111,7 @@ export function createRegistration({ vault, now, keyPrefix, scopes }: Dependenci
         ...(clientSecret ? { clientSecret } : {}),
       }
     },
+    read: (metadata) => toRecord({ ...take(metadata), i: 0, g: '' }, scopes),
     change(before, metadata) {
       const { secrets, auth, createdAt } = before
       const taken = take({ ...metadata, token_endpoint_auth_method: auth })

@@ -11,9 +11,11 @@ export function shownAccount({ email, name }: Account): ShownAccount {
 }
 
 export function shownApp(app: App, redirectUri?: string): AskingApp {
+  // An app that is a document is known by where the document stands; a link an app gave itself counts once an operator has checked it.
+  const home = app.clientId.startsWith('https://') ? app.clientId : app.verified ? app.clientUri : undefined
   return {
     name: app.name,
-    host: hostOf(app.clientUri && app.verified ? app.clientUri : redirectUri) ?? app.clientId,
+    host: hostOf(home ?? redirectUri) ?? app.clientId,
     standing: standingOf(app),
   }
 }

@@ -26,6 +26,8 @@ export interface Consent {
   readonly duration: Duration
   /** The session it is limited to, for `session`. */
   readonly sessionUid?: string
+  /** What an app that registered itself said of itself then: said otherwise, it is asked anew (threats.md DC5). */
+  readonly shown?: string
   readonly firstAt: number
   readonly lastAt: number
 }
@@ -48,7 +50,7 @@ export interface Plan {
 export interface Grants {
   consentFor(accountId: string, clientId: string): Promise<Consent | undefined>
   /** Adds to what was consented before and takes out what was refused; the newest duration counts. */
-  allow(accountId: string, clientId: string, answer: ConsentAnswer, sessionUid: string): Promise<Consent>
+  allow(accountId: string, app: App, answer: ConsentAnswer, sessionUid: string): Promise<Consent>
   /** Ends one family of tokens; true if it was there. */
   end(grantId: string): Promise<boolean>
   /** Ends every family an account has, or every one begun in a session. */
@@ -73,7 +75,9 @@ export function createGrants({ store, now }: { store: Store; now: () => number }
 
   return {
     consentFor: async (accountId, clientId) => (await find(accountId, clientId))?.value,
-    async allow(accountId, clientId, answer, sessionUid) {
+    async allow(accountId, app, answer, sessionUid) {
+      const { clientId } = app
+      const shown = selfDescription(app)
       const id = consentId(accountId, clientId)
       const merged = (before: Consent | undefined): Consent => ({
         accountId,
@@ -81,6 +85,7 @@ export function createGrants({ store, now }: { store: Store; now: () => number }
         scopes: subtract(union(before?.scopes ?? {}, answer.scopes), answer.refused),
         duration: answer.duration,
         ...(answer.duration === 'session' ? { sessionUid } : {}),
+        ...(shown ? { shown } : {}),
         firstAt: before?.firstAt ?? now(),
         lastAt: now(),
       })
@@ -131,12 +136,18 @@ interface PlanRequest {
   readonly sessionUid?: string
 }
 
+/** A digest of what nobody but the app itself vouches for and a person was shown; undefined for apps that an operator or a developer registered. */
+function selfDescription({ selfRegistered, name, redirectUris }: App): string | undefined {
+  return selfRegistered ? digest('app shown', JSON.stringify([name, redirectUris])) : undefined
+}
+
 /** Compares what is asked with what was consented; an app of the operator's own needs no consent. */
 export function planGrant({ account, app, asked, consent, answer, sessionUid }: PlanRequest): Plan {
   if (app.firstParty) return { asked, granted: asked, missing: {} }
   const valid =
     consent &&
     consent.accountId === account.id &&
+    consent.shown === selfDescription(app) &&
     (consent.sessionUid === undefined || consent.sessionUid === sessionUid)
   const allowed = union(valid ? consent.scopes : {}, answer?.scopes ?? {})
   const granted = intersect(asked, subtract(allowed, answer?.refused ?? {}))

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { JWK } from 'jose'
+import { acrValues } from '../accounts/assurance.ts'
 import { claimNamesByScope } from '../accounts/claims.ts'
 import { GRANT_DEVICE } from './clients.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
@@ -22,14 +23,14 @@ export interface Published {
   readonly jwks: PublishedDocument
 }
 
-export const ACR_VALUES = ['urn:licet:acr:1fa', 'urn:licet:acr:2fa', 'phr'] as const
+export const ACR_VALUES = acrValues
 export const CLIENT_AUTH_METHODS = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export const CLIENT_ASSERTION_ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'] as const
 export const DPOP_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
 export const ID_TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 
 interface PublishParts {
-  readonly settings: Pick<OidcSettings, 'issuer' | 'claims' | 'selfRegistration'>
+  readonly settings: Pick<OidcSettings, 'issuer' | 'claims' | 'selfRegistration' | 'clientDocuments'>
   readonly jwks: readonly JWK[]
   readonly uiLocales: readonly string[]
 }
@@ -48,7 +49,7 @@ function document(content: object, contentType: string): PublishedDocument {
 }
 
 function discovery({
-  settings: { issuer, claims, selfRegistration },
+  settings: { issuer, claims, selfRegistration, clientDocuments },
   uiLocales,
 }: PublishParts): Record<string, unknown> {
   const at = (path: string) => `${issuer}${path}`
@@ -63,6 +64,7 @@ function discovery({
     pushed_authorization_request_endpoint: at('/par'),
     device_authorization_endpoint: at('/device_authorization'),
     end_session_endpoint: at('/logout'),
+    client_id_metadata_document_supported: clientDocuments,
     ...(selfRegistration ? { registration_endpoint: at('/register') } : {}),
     scopes_supported: IDENTITY_SCOPES,
     response_types_supported: ['code'],

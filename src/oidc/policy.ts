@@ -20,6 +20,7 @@ import {
   planGrant,
 } from './grants.ts'
 import type { Resources } from './resources.ts'
+import { stepUpChecks } from './step-up.ts'
 import { workOf } from './work.ts'
 
 const { Check, Prompt, base } = interactionPolicy
@@ -104,6 +105,7 @@ export function createPolicy(parts: PolicyParts) {
           : Check.NO_NEED_TO_PROMPT,
       ),
     )
+  for (const check of stepUpChecks()) policy.get('login')?.checks.add(check)
   policy.remove('consent')
   policy.add(
     new Prompt(
@@ -127,7 +129,7 @@ async function consentMissing(parts: PolicyParts, ctx: KoaContextWithOIDC): Prom
   if (!answered && (!isEmpty(plan.missing) || mustAlwaysAsk(app, oidc.params?.['redirect_uri']))) return true
   const { accountId } = oidc.account
   const consent = answer
-    ? await parts.grants.allow(accountId, app.clientId, answer, oidc.session.uid)
+    ? await parts.grants.allow(accountId, app, answer, oidc.session.uid)
     : app.firstParty
       ? undefined
       : await parts.grants.consentFor(accountId, app.clientId)

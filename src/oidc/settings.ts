@@ -71,4 +71,6 @@ export interface OidcSettings {
   readonly explain: boolean
   /** Whether apps may register themselves, at `/register`. */
   readonly selfRegistration: boolean
+  /** Whether a client id may be the address of a metadata document. */
+  readonly clientDocuments: boolean
 }

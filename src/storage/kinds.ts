@@ -36,6 +36,7 @@ export const kinds = {
   usage: { durable: true, unique: [], groups: ['subject'] },
   elevation_request: { durable: true, unique: [], groups: ['ownerId'] },
   denial: { durable: false, unique: [], groups: ['ownerId'] },
+  client_document: { durable: false, unique: [], groups: [] },
   interaction: { durable: false, unique: [], groups: ['accountId'] },
 } as const satisfies Record<string, KindShape>
 
