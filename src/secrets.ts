@@ -3,15 +3,40 @@
  * Bearer values are stored as digests; secrets that must come back are sealed with a key derived from the root secret.
  * Keys are derived per purpose (HKDF, RFC 5869), so a value sealed for one purpose never opens for another.
  */
-import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hash,
+  hkdfSync,
+  type KeyObject,
+  randomFillSync,
+  timingSafeEqual,
+} from 'node:crypto'
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** Asking the operating system costs the same for 12 bytes as for 4096: randomness is drawn ahead, and wiped where it was handed out. */
+const pool = Buffer.alloc(4096)
+let drawn = pool.length
+
+function randomBytes(size: number): Buffer {
+  if (drawn + size > pool.length) {
+    randomFillSync(pool)
+    drawn = 0
+  }
+  const bytes = Buffer.from(pool.subarray(drawn, drawn + size))
+  pool.fill(0, drawn, drawn + size)
+  drawn += size
+  return bytes
+}
 
 /** `length` characters of base62 from the operating system's randomness; 22 characters hold 130 bits. */
 export function randomId(length = 22): string {
   let id = ''
   while (id.length < length) {
-    for (const byte of randomBytes(length)) {
+    for (const byte of randomBytes(Math.min(length, 64))) {
       // 248 = 4 × 62: larger bytes are dropped so that every character is equally likely.
       if (byte < 248 && id.length < length) id += BASE62[byte % 62]
     }
@@ -52,7 +77,7 @@ export interface Vault {
 
 /** @param rootSecrets current first; each at least 32 characters. */
 export function createVault(rootSecrets: readonly string[]): Vault {
-  const keys = new Map<string, Buffer>()
+  const keys = new Map<string, KeyObject>()
   const roots = rootSecrets.map((root) => ({
     root,
     id: hash('sha256', `licet key id\0${root}`, 'base64url').slice(0, 8),
@@ -60,11 +85,12 @@ export function createVault(rootSecrets: readonly string[]): Vault {
   const [current] = roots
   if (!current) throw new TypeError('a vault needs at least one root secret')
 
-  const keyFor = (root: { root: string; id: string }, purpose: string): Buffer => {
+  // A `KeyObject`: with plain bytes, making a key of them costs as much as the sealing.
+  const keyFor = (root: { root: string; id: string }, purpose: string): KeyObject => {
     const name = `${root.id}\0${purpose}`
     const known = keys.get(name)
     if (known) return known
-    const key = Buffer.from(hkdfSync('sha256', root.root, 'licet', purpose, 32))
+    const key = createSecretKey(Buffer.from(hkdfSync('sha256', root.root, 'licet', purpose, 32)))
     keys.set(name, key)
     return key
   }
@@ -95,6 +121,6 @@ export function createVault(rootSecrets: readonly string[]): Vault {
         .update(value)
         .digest('base64url')
     },
-    cookieKeys: roots.map((root) => keyFor(root, 'cookie signature').toString('base64url')),
+    cookieKeys: roots.map((root) => keyFor(root, 'cookie signature').export().toString('base64url')),
   }
 }
