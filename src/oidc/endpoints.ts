@@ -25,7 +25,23 @@ interface EndpointParts {
 }
 
 export function createEndpoints(parts: EndpointParts): readonly Middleware[] {
-  return [storeFailures(parts), sessionCookies(parts), tokenAnswers(parts), departures(parts), formAnswers]
+  return [
+    exposeHeaders,
+    storeFailures(parts),
+    sessionCookies(parts),
+    tokenAnswers(parts),
+    departures(parts),
+    formAnswers,
+  ]
+}
+
+/** What a script of an app may read besides the body (contract.md); the library names only the first two. */
+const EXPOSED =
+  'DPoP-Nonce, WWW-Authenticate, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id'
+
+async function exposeHeaders(ctx: KoaContextWithOIDC, next: Next): Promise<void> {
+  await next()
+  if (ctx.response.get('Access-Control-Allow-Origin')) ctx.set('Access-Control-Expose-Headers', EXPOSED)
 }
 
 const PAGE_ROUTES = /^(authorization|resume|code_verification|device_resume|end_session)/
