@@ -240,6 +240,15 @@ test('IR4: revoking a replaced refresh token ends the family as well', async () 
   assert.equal(await isActive(next.access_token), false)
 })
 
+test('IR4: a service revokes the token that it got for itself, and nothing else of its own', async () => {
+  const service = await registerApp(licet, { type: 'service', scopes: ['data:read'] })
+  const ask = async () => (await service.post('/token', { grant_type: 'client_credentials' })).body.access_token
+  const [one, other] = [await ask(), await ask()]
+  assert.equal((await service.revoke(one)).status, 200)
+  assert.equal((await standard.introspect(one)).text, NOTHING)
+  assert.equal(await isActive(other, standard), true)
+})
+
 test('IR4: unknown, garbled and already revoked tokens are 200, twice as well', async () => {
   const { refresh_token: refresh } = await tokens()
   for (const token of ['x', 'a.b.c', 'x'.repeat(5_000), refresh, refresh])
