@@ -9,6 +9,7 @@ import type { Audit, Caller } from '../observability/audit.ts'
 import { randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { type Account, type AccountRecord, isAdministrator, type Role, toAccount } from './account.ts'
+import { type Apply, createApply, missing, type Next, stamped } from './apply.ts'
 import { readEmail } from './email.ts'
 import { type AccountChange, type NewAccount, newRecord, takeChange } from './fields.ts'
 import { leaveAdministration, withoutMark } from './last-administrator.ts'
@@ -59,16 +60,6 @@ interface Changing {
 export type Accounts = Finding & Keeping & Changing
 
 type Dependencies = { store: Store; audit: Audit; now: () => number; passwords: Passwords }
-type Next = (record: AccountRecord) => AccountRecord
-/** Notes one change of one account and applies it. */
-type Apply = (
-  caller: Caller,
-  event: string,
-  id: string,
-  next: Next,
-  details?: Record<string, string>,
-) => Promise<Account>
-
 export function createAccounts(dependencies: Dependencies): Accounts {
   return { ...finding(dependencies), ...keeping(dependencies), ...changing(dependencies) }
 }
@@ -111,7 +102,7 @@ function finding({ store }: Dependencies): Finding {
 /** What may make or cost an administrator. */
 function keeping(dependencies: Dependencies): Keeping {
   const { store, audit, now } = dependencies
-  const give = apply(dependencies)
+  const give = createApply(dependencies)
   const take: Apply = (caller, event, id, next, details = {}) =>
     audit.record(caller, { event, accountId: id, subject: id, details }, async () =>
       toAccount((await leaveAdministration({ store, now }, id, stamped(next, now))) ?? missing()),
@@ -157,7 +148,7 @@ function keeping(dependencies: Dependencies): Keeping {
 
 /** What changes no administrator. */
 function changing(dependencies: Dependencies): Changing {
-  const change = apply(dependencies)
+  const change = createApply(dependencies)
   return {
     async change(caller, id, wanted) {
       const fields = takeChange(wanted)
@@ -180,28 +171,6 @@ function changing(dependencies: Dependencies): Changing {
       return change(caller, 'account.email_verified', id, (record) => ({ ...record, emailVerified: true }))
     },
   }
-}
-
-function apply({ store, audit, now }: Dependencies): Apply {
-  return (caller, event, id, next, details = {}) =>
-    audit.record(caller, { event, accountId: id, subject: id, details }, async () => {
-      const { entry } = await store.update<AccountRecord>('account', id, (record) => ({
-        value: stamped(next, now)(record),
-      }))
-      return toAccount(entry ?? missing())
-    })
-}
-
-/** When it changed, and when the epoch rose. */
-const stamped =
-  (next: Next, now: () => number): Next =>
-  (record) => {
-    const changed = next(record)
-    return { ...changed, updatedAt: now(), ...(changed.epoch > record.epoch ? { signedOutAt: now() } : {}) }
-  }
-
-function missing(): never {
-  throw new AppError('not_found', 'There is no such account.')
 }
 
 function taken(error: unknown): never {

@@ -14,6 +14,8 @@ export interface NewAccount {
   /** Default: the local part of the address. */
   readonly name?: string
   readonly password?: string
+  /** Instead of a password: its digest, made or imported before. */
+  readonly passwordDigest?: string
   readonly role?: Role
   readonly emailVerified?: boolean
   readonly locale?: string
@@ -36,7 +38,8 @@ export async function newRecord(
 ): Promise<AccountRecord> {
   const { email, name, locale } = checkNew(wanted, passwords)
   const attributes = takeAttributes(wanted.attributes ?? {}, '/attributes')
-  const digest = wanted.password === undefined ? {} : { passwordDigest: await passwords.hash(wanted.password) }
+  const passwordDigest =
+    wanted.password === undefined ? wanted.passwordDigest : await passwords.hash(wanted.password, [email.address, name])
   const at = now()
   return {
     email: email.address,
@@ -47,7 +50,7 @@ export async function newRecord(
     role: wanted.role ?? 'member',
     status: 'active',
     attributes,
-    ...digest,
+    ...(passwordDigest === undefined ? {} : { passwordDigest }),
     epoch: 0,
     createdAt: at,
     updatedAt: at,
@@ -69,7 +72,11 @@ export function takeChange(change: AccountChange): AccountChange {
   return { ...(name ? { name } : {}), ...(locale ? { locale } : {}) }
 }
 
-function checkNew(wanted: NewAccount, passwords: Passwords): { email: EmailAddress; name: string; locale?: string } {
+/** The fields of a new account, cleaned. @throws invalid_request with one entry per wrong field */
+export function checkNew(
+  wanted: NewAccount,
+  passwords: Passwords,
+): { email: EmailAddress; name: string; locale?: string } {
   const email = readEmail(wanted.email)
   const name = cleanName(wanted.name || wanted.email.split('@')[0] || '')
   const locale = wanted.locale === undefined ? undefined : cleanLocale(wanted.locale)

@@ -31,8 +31,11 @@ export interface Passwords {
   problem(password: string): PasswordProblem | undefined
   /** The same as a sentence for people. */
   explain(problem: PasswordProblem): string
-  /** The digest to store. @throws invalid_request when `problem` has one, overloaded when too many wait. */
-  hash(password: string): Promise<string>
+  /**
+   * The digest to store of a password somebody chose. `words` are the account's own, which it must not consist of.
+   * @throws invalid_request when `problem` has one, overloaded when too many wait.
+   */
+  hash(password: string, words?: readonly string[]): Promise<string>
   /**
    * Whether the password is the digest's, and whether the digest should be made anew. Without a digest the same work is done and
    * the answer is no. @throws overloaded when too many wait.

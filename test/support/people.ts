@@ -2,15 +2,22 @@
  * Two stores on one backend, as two server processes would have, with a clock the test moves: SQLite in a directory of its own and one real
  * Redis per file. What the account domain needs beside a store is made here; suites about people run on both engines.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { createAccounts } from '../../src/accounts/accounts.ts'
 import { createCodeGuesses } from '../../src/accounts/code-guesses.ts'
+import { createEmailChange } from '../../src/accounts/email-change.ts'
 import { createFactorRecords } from '../../src/accounts/factor-record.ts'
+import { createMailLimit } from '../../src/accounts/mail-limit.ts'
+import { createOneTimes } from '../../src/accounts/one-time.ts'
 import { createPasswords } from '../../src/accounts/password.ts'
+import { createProve } from '../../src/accounts/proof.ts'
+import { createRecovery } from '../../src/accounts/recovery.ts'
+import { createSignUp, type SignUpPolicy } from '../../src/accounts/sign-up.ts'
+import { createVerification } from '../../src/accounts/verification.ts'
 import { createAudit } from '../../src/observability/audit.ts'
 import { createVault, randomId } from '../../src/secrets.ts'
 import { openStore } from '../../src/storage/open.ts'
@@ -27,7 +34,11 @@ export function processOn(store: Store, now: () => number, rootSecrets = ['a roo
   const accounts = createAccounts({ store, audit, now, passwords })
   const records = createFactorRecords({ store })
   const { guess, forget } = createCodeGuesses({ store })
-  return { store, now, audit, vault, passwords, accounts, records, guess, forget, randomBytes }
+  const oneTimes = createOneTimes({ store, vault, now, randomInt: (below) => randomInt(below) })
+  const desk = { store, now, audit, vault, passwords, accounts, records, guess, forget, oneTimes, randomBytes }
+  const prove = createProve(desk)
+  const mailWithinLimit = createMailLimit({ store, vault })
+  return { ...desk, prove, mailWithinLimit }
 }
 export type Process = ReturnType<typeof processOn>
 
@@ -70,7 +81,13 @@ export function onBothStores(define: (people: () => People) => void): void {
         const pass = (milliseconds: number) => {
           time += milliseconds
         }
-        people = { here, there, now, pass, address: (person = 'ada') => `${person}-${randomId(8)}@example.com` }
+        people = {
+          here,
+          there,
+          now,
+          pass,
+          address: (person = 'ada') => `${person}-${randomId(8).toLowerCase()}@example.com`,
+        }
         stop = async () => {
           for (const store of stores) await store.close()
           await backend.stop()
@@ -79,6 +96,42 @@ export function onBothStores(define: (people: () => People) => void): void {
       after(() => stop?.())
       define(() => people)
     })
+  }
+}
+
+/** A mail as the domain asked for it. */
+export interface Written {
+  readonly mail: string
+  readonly to: string
+  readonly locale?: string
+  readonly code?: string
+  readonly path?: string
+}
+
+/** Everything that ends in a mail, and the mails it wrote, oldest first. */
+export function correspondence(desk: Process, policy: SignUpPolicy = 'open') {
+  const written: Written[] = []
+  const mails = new Proxy(
+    {},
+    {
+      get:
+        (_mails, mail: string) =>
+        async (to: Written & { email: string }, more: object = {}) => {
+          written.push({ ...more, mail, to: to.email, ...(to.locale ? { locale: to.locale } : {}) })
+        },
+    },
+  ) as never
+  const parts = { ...desk, mails, policy }
+  const verification = createVerification(parts)
+  return {
+    ...desk,
+    written,
+    last: () => written.at(-1) as Written,
+    tokenOf: (mail: Written) => mail.path?.split('/').at(-1) ?? '',
+    verification,
+    signUp: createSignUp({ ...parts, verification }),
+    recovery: createRecovery(parts),
+    emailChange: createEmailChange(parts),
   }
 }
 
