@@ -1,0 +1,214 @@
+/**
+ * API keys and personal access tokens: everything others may do with them, in one place. Issuing, ending, checking, usage, denials and
+ * elevations each have their file; here they are joined, keys are found and listed, and the background work has its owner.
+ */
+import type { Audit } from '../observability/audit.ts'
+import type { Store, Stored } from '../storage/store.ts'
+import { createAllowance } from './allowance.ts'
+import { type Checking, createChecking } from './check.ts'
+import type { KeyPolicy } from './decide.ts'
+import { createDenials, type Denials } from './denials.ts'
+import type { UsedKey } from './describe.ts'
+import { type Desk, getEntry, type OwnedKey, type Owners } from './desk.ts'
+import { createElevations, type Elevations } from './elevation.ts'
+import { createEnding, type Ending } from './ending.ts'
+import { createIssuing, type Issuing } from './issuing.ts'
+import { type KeyKind, type KeyRecord, type KeyState, listingOf, toKey } from './key.ts'
+import { createLook } from './look.ts'
+import { createNotices, type TellOwner } from './notices.ts'
+import { repeat } from './repeat.ts'
+import { createRosters } from './roster.ts'
+import { scannerPattern } from './secret.ts'
+import { tend } from './tending.ts'
+import { createUsage } from './usage.ts'
+import type { LastUse, NewPlace } from './usage-records.ts'
+import { type LastCaller, lastCallers, type Period, reportUsage, type UsageReport } from './usage-report.ts'
+
+export interface KeyPage {
+  readonly items: readonly UsedKey[]
+  readonly nextCursor?: string
+}
+
+/** A caller of a key, with which of its secrets. */
+export interface KeyCaller extends LastCaller {
+  readonly secret: 'current' | 'old' | 'retired'
+}
+
+export interface KeyUsage extends UsageReport {
+  /** The latest first. */
+  readonly callers: readonly KeyCaller[]
+}
+
+interface Finding {
+  /** Whoever owns it: for operators. */
+  find(id: string): Promise<UsedKey | undefined>
+  /** @throws not_found, for a foreign key too. */
+  getOwned(owned: OwnedKey): Promise<UsedKey>
+  /** Root keys of one owner and kind, newest first. */
+  list(options: { ownerId: string; kind: KeyKind; cursor?: string; limit?: number }): Promise<KeyPage>
+  /** Every key there is, children too, in any order: for operators. */
+  listAll(paging?: { cursor?: string; limit?: number }): Promise<KeyPage>
+  /** Every descendant, at most 1,000, newest first. One whose ancestor has ended has ended. @throws not_found */
+  descendants(owned: OwnedKey): Promise<UsedKey[]>
+  /** Calls by day or hour and the last callers. @throws not_found, invalid_request */
+  usage(owned: OwnedKey, period?: Period): Promise<KeyUsage>
+}
+
+interface Keeping {
+  /** Ends and removes all of an owner's keys, for an account that is removed. */
+  removeAll(ownerId: string): Promise<void>
+  /** Sends notices there from now on. Returns the way to stop. */
+  onNotice(tell: TellOwner): () => void
+  /** An account was changed in this process: what is known of it is read again. */
+  forgetOwner(ownerId: string): void
+  /** A regular expression that finds credentials of this server, for secret scanners. */
+  readonly pattern: string
+  readonly denials: Denials
+  readonly elevations: Elevations
+}
+
+interface Running {
+  /** Writes usage every few seconds and does what falls due, until `stop`. */
+  start(): void
+  /** Ends the background work and writes what was counted. */
+  stop(): Promise<void>
+  /** Writes what was counted, now. */
+  flush(): Promise<boolean>
+  /** Does what has fallen due, now. */
+  tend(): Promise<void>
+}
+
+export type Keys = Issuing & Ending & Checking & Finding & Keeping & Running
+
+export interface KeysDependencies {
+  readonly store: Store
+  readonly audit: Audit
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly keyPrefix: string
+  readonly owners: Owners
+  readonly policy: KeyPolicy
+  /** How long denials can be read. */
+  readonly denialSeconds: number
+  /** Told of what failed in the background or beside an act that is done. */
+  readonly onTrouble?: (error: unknown) => void
+}
+
+const FLUSH_MS = 3_000
+const TEND_MS = 60_000
+const LAST_FLUSHES = 3
+
+export function createKeys(dependencies: KeysDependencies): Keys {
+  const { store, audit, now, keyPrefix, owners, policy, denialSeconds, onTrouble } = dependencies
+  const trouble = onTrouble ? { onTrouble } : {}
+  const look = createLook({ store, now, keyPrefix, owners })
+  const notices = createNotices({ store, now, owners, ...trouble })
+  const denials = createDenials({ store, now, keptSeconds: denialSeconds, ...trouble })
+  const desk: Desk = {
+    store,
+    audit,
+    now,
+    keyPrefix,
+    owners,
+    policy,
+    look,
+    notices,
+    rosters: createRosters({ store, now }),
+  }
+  const usage = createUsage({ store, now, onNewPlace: (place) => tellNewPlace(desk, place), ...trouble })
+  const work = [
+    repeat({ act: usage.flush, everyMs: FLUSH_MS, ...trouble }),
+    repeat({ act: () => tend(desk), everyMs: TEND_MS, ...trouble }),
+  ]
+  return {
+    ...createIssuing(desk),
+    ...createEnding(desk),
+    ...createChecking({ look, policy, allowance: createAllowance({ store, now }), denials, usage, now }),
+    ...finding(desk, usage.flush),
+    removeAll: (ownerId) => removeAll(desk, ownerId),
+    onNotice: notices.listen,
+    forgetOwner: look.forgetOwner,
+    pattern: scannerPattern(keyPrefix),
+    denials,
+    elevations: createElevations({ store, audit, now, policy, owners, onChange: look.forgetKey }),
+    start: () => {
+      for (const one of work) one.start()
+    },
+    async stop() {
+      await Promise.all(work.map((one) => one.stop()))
+      for (let left = LAST_FLUSHES; left > 0 && !(await usage.flush()); left -= 1);
+    },
+    flush: usage.flush,
+    tend: () => tend(desk),
+  }
+}
+
+function finding(desk: Desk, flush: () => Promise<boolean>): Finding {
+  const { store, now } = desk
+  const withUse = async (entry: Stored<KeyRecord>): Promise<UsedKey> => {
+    const use = (await store.find<LastUse>('key_use', entry.id))?.value
+    return { ...toKey(entry, now()), ...lastUseOf(use) }
+  }
+  const page = async (options: Parameters<Store['list']>[1]): Promise<KeyPage> => {
+    const { items, ...more } = await store.list<KeyRecord>('key', options)
+    return { items: await Promise.all(items.map(withUse)), ...more }
+  }
+  return {
+    async find(id) {
+      const entry = await store.find<KeyRecord>('key', id)
+      return entry && withUse(entry)
+    },
+    getOwned: async (owned) => withUse(await getEntry(desk, owned)),
+    list: async ({ ownerId, kind, ...paging }) =>
+      page({ group: 'listing', value: listingOf(ownerId, kind), ...paging }),
+    listAll: async (paging = {}) => page(paging),
+    async descendants(owned) {
+      const root = await getEntry(desk, owned)
+      const rootId = root.value.ancestors[0] ?? owned.id
+      const { items } = await store.list<KeyRecord>('key', { group: 'rootId', value: rootId, limit: 1000 })
+      const below = items.filter(({ value }) => value.ancestors.includes(owned.id))
+      const states = new Map([...items, root].map((entry) => [entry.id, toKey(entry, now()).state]))
+      return Promise.all(below.map(async (entry) => endedWith(await withUse(entry), states)))
+    },
+    async usage(owned, period = {}) {
+      const { value } = await getEntry(desk, owned)
+      await flush()
+      const report = await reportUsage({ store, now }, owned.id, period)
+      const use = (await store.find<LastUse>('key_use', owned.id))?.value
+      const secretOf = ({ secretNumber }: LastCaller): KeyCaller['secret'] => {
+        if (secretNumber === value.current.number) return 'current'
+        return value.old && value.old.endsAt > now() && secretNumber === value.old.number ? 'old' : 'retired'
+      }
+      const callers = use ? lastCallers(use, now()).map((one) => ({ ...one, secret: secretOf(one) })) : []
+      return { ...report, callers }
+    },
+  }
+}
+
+function lastUseOf(use: LastUse | undefined): Pick<UsedKey, 'lastUsedAt' | 'lastUsedIp' | 'lastUserAgent'> {
+  if (use?.lastAt === undefined) return {}
+  return { lastUsedAt: use.lastAt, lastUsedIp: use.ip ?? '', lastUserAgent: use.userAgent ?? '' }
+}
+
+/** A child is what its nearest ended ancestor is. */
+function endedWith(key: UsedKey, states: ReadonlyMap<string, KeyState>): UsedKey {
+  if (key.state === 'revoked' || key.state === 'expired') return key
+  const isDead = key.ancestors.some((id) => !['active', 'rotating'].includes(states.get(id) ?? 'revoked'))
+  return isDead ? { ...key, state: 'revoked', revoked: key.revoked ?? { at: key.updatedAt, reason: 'parent' } } : key
+}
+
+async function tellNewPlace({ store, notices, now }: Desk, { subject, place, caller }: NewPlace): Promise<void> {
+  const entry = await store.find<KeyRecord>('key', subject)
+  if (!entry || entry.value.createdNetwork === place || entry.value.ancestors.length > 0) return
+  const { ip, userAgent, firstAt: at } = caller
+  await notices.tell(`network ${place}`, { event: 'new_network', key: toKey(entry, now()), at, ip, userAgent })
+}
+
+async function removeAll({ store }: Desk, ownerId: string): Promise<void> {
+  // Children die with their roots: an ancestor that is gone has ended.
+  for (const kind of ['api_key', 'personal_access_token'] as const) {
+    await store.removeGroup('key', 'listing', listingOf(ownerId, kind))
+  }
+  await store.removeGroup('denial', 'ownerId', ownerId)
+  await store.removeGroup('elevation_request', 'ownerId', ownerId)
+}
