@@ -14,6 +14,7 @@ import {
 } from './metadata.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
+import { signerFor } from './signers.ts'
 
 export interface ConfigurationParts {
   readonly settings: OidcSettings
@@ -55,7 +56,7 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
   return {
     ...hooks,
     adapter: parts.adapter,
-    jwks: { keys: [...parts.jwks] as never },
+    jwks: { keys: parts.jwks.map(signerFor) },
     cookies: { names: { ...COOKIES }, keys: [...parts.cookieKeys], long: { ...cookie, path: '/' }, short: cookie },
     routes: {
       authorization: '/authorize',
@@ -125,6 +126,7 @@ function features(parts: ConfigurationParts) {
       deviceInfo: (ctx: KoaContextWithOIDC) => deviceInfo(parts, ctx),
       ...parts.deviceFlow,
     },
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     dPoP: { enabled: true, nonceSecret: parts.dpopNonceSecret, requireNonce: () => false },
     introspection: { enabled: true, allowedPolicy: parts.mayIntrospect },
     revocation: { enabled: true, allowedPolicy: parts.ownTokenOnly },
