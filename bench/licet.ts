@@ -23,6 +23,8 @@ export interface LicetServer extends Target {
 export interface LicetChoice extends Pick<LicetOptions, 'store' | 'file' | 'env'> {
   readonly name: string
   readonly nodeArgs?: readonly string[]
+  /** The `main.js` of another build, to compare with. */
+  readonly script?: string
 }
 
 /** What `npm start` runs: compiled when it has been built, else from source. */
@@ -31,10 +33,15 @@ export function mainScript(): string {
   return existsSync(compiled) ? compiled : join(root, 'src/main.ts')
 }
 
-export async function startLicet({ name, nodeArgs = [], ...options }: LicetChoice): Promise<LicetServer> {
+export async function startLicet({
+  name,
+  nodeArgs = [],
+  script = mainScript(),
+  ...options
+}: LicetChoice): Promise<LicetServer> {
   const { env, directory, config } = await prepare(options)
   const began = performance.now()
-  const process = start({ script: mainScript(), args: ['serve', '--quiet'], env, nodeArgs })
+  const process = start({ script, args: ['serve', '--quiet'], env, nodeArgs })
   const origin = `http://127.0.0.1:${env['LICET_PORT']}`
   const { host } = new URL(config.issuer)
   await untilReady(origin, host, process)
