@@ -26,7 +26,14 @@ export interface AccessTokenClaims extends JWTPayload {
 }
 
 /** Why a token is not good. Outside, all but `expired` are the same answer. */
-export type TokenFault = 'malformed' | 'expired' | 'revoked' | 'grant_ended' | 'app_suspended' | 'account_disabled'
+export type TokenFault =
+  | 'malformed'
+  | 'expired'
+  | 'revoked'
+  | 'grant_ended'
+  | 'app_suspended'
+  | 'account_disabled'
+  | 'dpop_mismatch'
 
 export type CheckedToken =
   | { ok: true; claims: AccessTokenClaims; grantId?: string }

@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { errors, type Provider } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
+import type { Acr, Method } from '../accounts/assurance.ts'
 import type { App } from '../apps/app.ts'
 import { AppError } from '../errors.ts'
 import { type AccountSource, stands } from './accounts.ts'
@@ -23,6 +24,7 @@ import {
 import { mustAlwaysAsk } from './policy.ts'
 import { type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
+import { wantedAcr } from './step-up.ts'
 
 type LibraryInteraction = InstanceType<Provider['Interaction']>
 
@@ -32,6 +34,15 @@ export interface SignIn {
   readonly acr: string
   readonly amr: readonly string[]
   readonly at: number
+  /** False when it must not count as the recent sign-in that sensitive acts need (a recovery code was used). */
+  readonly sudo: boolean
+}
+
+/** A sign-in that is not finished: what was done, for whom. It opens nothing. `at` is seconds since 1970, when its first factor was given. */
+export interface HalfSignIn {
+  readonly account: Account
+  readonly done: readonly Method[]
+  readonly at: number
 }
 
 /** An authorization that waits for a person. */
@@ -39,15 +50,20 @@ export interface OpenInteraction {
   readonly uid: string
   readonly app: App
   /** What the person must do first. */
-  readonly stage: 'sign_in' | 'consent'
+  readonly stage: 'sign_in' | 'half' | 'consent'
   /** Why: the library's reasons (`no_session`, `login_prompt`, `max_age`, `consent_missing` …). */
   readonly reasons: readonly string[]
   readonly redirectUri?: string
   readonly loginHint?: string
   readonly uiLocales?: string
   readonly forDevice: boolean
+  /** The person asked for another account. */
+  readonly isSwitching: boolean
   /** The account of this browser's session or of the sign-in just made. */
   readonly account?: Account
+  readonly half?: HalfSignIn
+  /** The assurance that is asked for (RFC 9470). */
+  readonly wantedAcr?: Acr
   readonly plan?: Plan
   /** The app named no scope of a resource: what it gets are defaults. */
   readonly scopesByDefault: boolean
@@ -61,6 +77,10 @@ export interface Interactions {
   open(request: IncomingMessage, response: ServerResponse, uid: string): Promise<OpenInteraction>
   /** Notes the sign-in. Returns where to send the browser, or the interaction in its next stage when consent is still needed. */
   signIn(interaction: OpenInteraction, signIn: SignIn): Promise<{ location: string } | { next: OpenInteraction }>
+  /** Keeps a sign-in that needs another factor. */
+  halfSignIn(interaction: OpenInteraction, half: HalfSignIn): Promise<OpenInteraction>
+  /** Forgets it: the person begins again. */
+  beginAgain(interaction: OpenInteraction): Promise<OpenInteraction>
   /** Notes the consent, cut to what was asked; returns where to send the browser. */
   consent(interaction: OpenInteraction, answer: ConsentAnswer): Promise<string>
   /** Ends it with `access_denied`; returns where to send the browser. */
@@ -78,7 +98,8 @@ interface InteractionParts {
 }
 
 interface Result {
-  login?: { accountId: string; acr: string; amr: string[]; ts: number; remember: true }
+  login?: { accountId: string; acr: string; amr: string[]; ts: number; remember: true; sudo: boolean }
+  half?: { accountId: string; done: Method[]; at: number }
   consent?: ConsentAnswer
   switching?: true
 }
@@ -95,12 +116,15 @@ export function createInteractions(parts: InteractionParts): Interactions {
     const named = resourcesOf(params['resource'])
     const plan = account && (await planFor(library, app, account, named))
     const mustSignIn = result.switching || (prompt.name === 'login' && !result.login)
+    const half = result.half && (await halfOf(result.half))
+    const wanted = wantedAcr(params)
     return {
       uid,
       app,
-      stage: mustSignIn || !account ? 'sign_in' : 'consent',
+      stage: half ? 'half' : mustSignIn || !account ? 'sign_in' : 'consent',
       reasons: prompt.reasons,
       forDevice: library.deviceCode !== undefined,
+      isSwitching: result.switching === true,
       resources: named,
       scopesByDefault: params[SCOPE_BY_DEFAULT] !== undefined,
       library,
@@ -108,8 +132,16 @@ export function createInteractions(parts: InteractionParts): Interactions {
       ...text('loginHint', params['login_hint']),
       ...text('uiLocales', params['ui_locales']),
       ...(account ? { account } : {}),
+      ...(half ? { half } : {}),
+      ...(wanted ? { wantedAcr: wanted } : {}),
       ...(plan ? { plan } : {}),
     }
+  }
+
+  /** What happened to the account since the first factor ends the half sign-in too. */
+  const halfOf = async ({ accountId, done, at }: NonNullable<Result['half']>): Promise<HalfSignIn | undefined> => {
+    const account = await accounts.find(accountId)
+    return stands(account, at) ? { account, done, at } : undefined
   }
 
   const signedIn = async (library: LibraryInteraction, result: Result): Promise<Account | undefined> => {
@@ -153,9 +185,9 @@ export function createInteractions(parts: InteractionParts): Interactions {
         throw error
       }
     },
-    async signIn(interaction, { accountId, acr, amr, at }) {
+    async signIn(interaction, { accountId, acr, amr, at, sudo }) {
       const { library } = interaction
-      const login = { accountId, acr, amr: [...amr], ts: at, remember: true } as const
+      const login = { accountId, acr, amr: [...amr], ts: at, remember: true, sudo } as const
       Object.assign(library, { result: { login } })
       const next = await describe(library)
       await library.persist()
@@ -167,6 +199,15 @@ export function createInteractions(parts: InteractionParts): Interactions {
       const missing = next.plan !== undefined && !isEmpty(next.plan.missing)
       const ask = asksConsent || missing || mustAlwaysAsk(next.app, next.redirectUri)
       return ask && next.stage === 'consent' ? { next } : { location: library.returnTo }
+    },
+    async halfSignIn({ library }, { account, done, at }) {
+      // Nothing of it is a `login`: whatever resumes the authorization now is asked to sign in (threats.md MF1).
+      await save(library, { half: { accountId: account.id, done: [...done], at } })
+      return describe(library)
+    },
+    async beginAgain({ library }) {
+      await save(library, { switching: true })
+      return describe(library)
     },
     async consent({ library, plan }, { scopes, refused, duration }) {
       const asked = plan?.asked ?? {}
@@ -194,4 +235,5 @@ function gone(message: string, cause?: unknown): AppError {
   return new AppError('gone', message, cause === undefined ? {} : { cause })
 }
 
+export type { CheckedToken } from './access-tokens.ts'
 export type { Pages } from './pages.ts'

@@ -1,0 +1,52 @@
+/**
+ * How the API refuses a credential: problem documents with the challenge of RFC 6750 §3, pointing to the resource's metadata (RFC 9728 §5.1). The
+ * wire says no more than it must; what exactly was wrong stands behind the reference, for the owner.
+ */
+import { AppError } from '../errors.ts'
+import type { Standing } from '../security/rate-limit.ts'
+
+/** Where the challenge points. */
+interface Place {
+  readonly issuer: string
+}
+
+const metadataOf = ({ issuer }: Place) => `resource_metadata="${issuer}/.well-known/oauth-protected-resource/api/v1"`
+
+export function challenge(parts: Place, fields: Readonly<Record<string, string>>): { headers: Record<string, string> } {
+  const told = Object.entries(fields).map(([name, value]) => `${name}="${value}"`)
+  return { headers: { 'WWW-Authenticate': ['Bearer realm="licet"', ...told, metadataOf(parts)].join(', ') } }
+}
+
+export function unauthenticated(parts: Place): AppError {
+  return new AppError('unauthenticated', 'Send an access token, an API key or a personal access token as a bearer.', {
+    details: challenge(parts, {}),
+  })
+}
+
+export function invalidToken(parts: Place, description: string, errorRef: string | undefined): AppError {
+  const details = challenge(parts, { error: 'invalid_token', error_description: description })
+  return new AppError('invalid_token', description, { details: { ...details, ...(errorRef ? { errorRef } : {}) } })
+}
+
+export function insufficientScope(
+  parts: Place,
+  needed: readonly string[],
+  errorRef: string,
+  elevation?: string,
+): AppError {
+  const description = `This needs ${needed.join(' ')}.`
+  const details = challenge(parts, {
+    error: 'insufficient_scope',
+    error_description: description,
+    scope: needed.join(' '),
+  })
+  const lift = elevation ? ` The owner may lift this token to ${elevation} for 15 minutes.` : ''
+  return new AppError('insufficient_scope', description + lift, { details: { ...details, errorRef } })
+}
+
+export function rateLimited(standing: Standing, errorRef: string): AppError {
+  const retryAfterSeconds = Math.max(1, standing.resetSeconds)
+  return new AppError('rate_limited', `Too many requests. Try again in ${retryAfterSeconds} seconds.`, {
+    details: { retryAfterSeconds, policy: standing.policy, errorRef },
+  })
+}
