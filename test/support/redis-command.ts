@@ -13,7 +13,7 @@ export function redisCommand(port: number, args: readonly (string | number)[], t
       act()
     }
     socket
-      .setEncoding('utf8')
+      .setEncoding('latin1')
       .setTimeout(timeoutMs, () => end(() => reject(new Error(`redis on port ${port} did not answer`))))
     socket.on('error', (error) => end(() => reject(error)))
     socket.on('close', () => reject(new Error(`redis on port ${port} closed the connection`)))
@@ -26,7 +26,7 @@ export function redisCommand(port: number, args: readonly (string | number)[], t
   })
 }
 
-/** One RESP2 value at `from` and where it ends; undefined when it is not complete. Lengths count characters: answers here are ASCII. */
+/** One RESP2 value at `from` and where it ends; undefined when it is not complete. Lengths count bytes, which are the characters of latin1. */
 function parse(text: string, from: number): { value: unknown; end: number } | undefined {
   const lineEnd = text.indexOf('\r\n', from)
   if (lineEnd < 0) return undefined
@@ -37,7 +37,9 @@ function parse(text: string, from: number): { value: unknown; end: number } | un
   const length = Number(line)
   if (length < 0) return { value: null, end }
   if (type === '$')
-    return text.length < end + length + 2 ? undefined : { value: text.slice(end, end + length), end: end + length + 2 }
+    return text.length < end + length + 2
+      ? undefined
+      : { value: Buffer.from(text.slice(end, end + length), 'latin1').toString(), end: end + length + 2 }
   const values: unknown[] = []
   let next = end
   while (values.length < length) {
