@@ -55,8 +55,9 @@ export interface History {
   ): Promise<{ operation: Operation; answer: T | undefined }>
 }
 
-/** Nobody waits longer for an answer: it then counts as a hang. */
+/** Nobody waits longer for an answer: it then counts as a hang. A journey is as long as its requests. */
 const HANG_MS = 10_000
+const JOURNEY_MS = 60_000
 
 export function createHistory(): History {
   const operations: Operation[] = []
@@ -66,7 +67,7 @@ export function createHistory(): History {
     async attempt(about, send, gave = () => undefined) {
       const id = next++
       const startedAt = performance.now()
-      const tried = await answered(send())
+      const tried = await answered(send(), about.isJourney ? JOURNEY_MS : HANG_MS)
       const answer = 'answer' in tried ? tried.answer : undefined
       const operation: Operation = {
         ...about,
@@ -84,10 +85,10 @@ export function createHistory(): History {
   }
 }
 
-async function answered<T>(sent: Promise<T>): Promise<{ answer: T } | { why: string }> {
+async function answered<T>(sent: Promise<T>, withinMs: number): Promise<{ answer: T } | { why: string }> {
   let timer: NodeJS.Timeout | undefined
   const hang = new Promise<{ why: string }>((resolve) => {
-    timer = setTimeout(() => resolve({ why: `no answer in ${HANG_MS} ms` }), HANG_MS)
+    timer = setTimeout(() => resolve({ why: `no answer in ${withinMs} ms` }), withinMs)
   })
   const answer = sent.then(
     (value) => ({ answer: value }),
