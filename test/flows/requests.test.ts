@@ -7,6 +7,7 @@ import { describe, test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { type Licet, newAccount, PASSWORD } from '../support/licet.ts'
 import { formsOf, Person, type Visit } from '../support/person.ts'
+import { dpop, newKey } from '../support/proofs.ts'
 import { CALLBACK, register } from '../support/registered.ts'
 import { onEveryStore } from '../support/stores.ts'
 import { type Credentials, strictClients } from '../support/strict-client.ts'
@@ -95,6 +96,46 @@ onEveryStore((licet) => {
     visit = await person.submit(visit, { decision: 'allow' }, '/consent')
     const tokens = await authorization.finish(new URL(visit.url))
     assert.equal(decodeJwt(tokens.access_token).sub, account.id)
+  })
+
+  test('a DPoP nonce that is not ours is answered with one that is, at the token endpoint and at userinfo', async () => {
+    const { credentials } = await register(licet(), {
+      type: 'service',
+      auth: 'client_secret_post',
+      scopes: ['data:read'],
+    })
+    const { issuer } = licet()
+    const key = await newKey()
+    const ask = async (nonce: string) =>
+      fetch(`${issuer}/token`, {
+        method: 'POST',
+        headers: { dpop: await dpop(key, `${issuer}/token`, { claims: { nonce } }) },
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_id: credentials.clientId,
+          client_secret: credentials.clientSecret ?? '',
+        }),
+      })
+    const refused = await ask('a nonce of somebody else')
+    assert.equal(refused.status, 400)
+    assert.equal(((await refused.json()) as { error: string }).error, 'use_dpop_nonce')
+    const nonce = refused.headers.get('dpop-nonce') ?? ''
+    assert.ok(nonce)
+    const granted = await ask(nonce)
+    assert.equal(granted.status, 200)
+    const { access_token, token_type } = (await granted.json()) as { access_token: string; token_type: string }
+    assert.equal(token_type.toLowerCase(), 'dpop')
+    const proof = await dpop(key, `${issuer}/userinfo`, {
+      method: 'GET',
+      accessToken: access_token,
+      claims: { nonce: 'x' },
+    })
+    const userinfo = await fetch(`${issuer}/userinfo`, {
+      headers: { authorization: `DPoP ${access_token}`, dpop: proof },
+    })
+    assert.equal(userinfo.status, 401)
+    assert.ok(userinfo.headers.get('dpop-nonce'))
+    assert.match(userinfo.headers.get('www-authenticate') ?? '', /DPoP .*error="use_dpop_nonce"/)
   })
 
   test('an app that is always bound to a key gets no token without a proof', async () => {
