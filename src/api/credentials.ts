@@ -6,13 +6,22 @@ import type { Account } from '../accounts/account.ts'
 import { AppError } from '../errors.ts'
 import type { AccessRule } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
-import type { Denied, Verdict } from '../keys/check.ts'
+import type { Verdict } from '../keys/check.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { Key } from '../keys/key.ts'
 import type { Caller } from '../observability/audit.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
-import { type RateLimiter, rateLimitHeaders, type Standing } from '../security/rate-limit.ts'
-import { challenge, insufficientScope, invalidToken, rateLimited, unauthenticated } from './refusals.ts'
+import type { RateLimiter, Standing } from '../security/rate-limit.ts'
+import {
+  challenge,
+  insufficientScope,
+  invalidToken,
+  keyRefusal,
+  rateLimited,
+  tellStanding,
+  tellSunset,
+  unauthenticated,
+} from './refusals.ts'
 
 /** Whoever has been let in. Times are seconds since 1970. */
 export interface ApiCaller {
@@ -222,16 +231,6 @@ function note({ denials, now }: CredentialParts, ctx: HttpContext, told: Told): 
   return denials.note({ ...told, at: now(), ip: ctx.state.ip, userAgent: agentOf(ctx), request: requestLine(ctx) })
 }
 
-function tellStanding({ res }: HttpContext, standing: Standing | undefined): void {
-  if (standing) for (const [name, value] of Object.entries(rateLimitHeaders(standing))) res.setHeader(name, value)
-}
-
-/** RFC 9745 `Deprecation` and RFC 8594 `Sunset`: this secret was replaced and ends then. */
-function tellSunset({ res }: HttpContext, old: { deprecatedAt: number; sunsetAt: number }): void {
-  res.setHeader('Deprecation', `@${Math.floor(old.deprecatedAt / 1000)}`)
-  res.setHeader('Sunset', new Date(old.sunsetAt).toUTCString())
-}
-
 async function tokenRefusal(
   parts: CredentialParts,
   ctx: HttpContext,
@@ -246,15 +245,6 @@ async function tokenRefusal(
     fault === 'expired' ? 'The access token has expired.' : 'The access token is not valid.',
     errorRef,
   )
-}
-
-function keyRefusal(parts: CredentialParts, denied: Denied): AppError {
-  const { outside, errorRef, needed = [], elevation, retryAfterSeconds = 1 } = denied
-  if (outside === 'insufficient_scope') return insufficientScope(parts, needed, errorRef, elevation)
-  if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', errorRef)
-  return new AppError('rate_limited', 'This key has used up what it may do for now.', {
-    details: { retryAfterSeconds, errorRef },
-  })
 }
 
 /** RFC 9470 §3: what would satisfy it. A refresh, a key or a personal token never does. */

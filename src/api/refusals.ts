@@ -3,7 +3,9 @@
  * wire says no more than it must; what exactly was wrong stands behind the reference, for the owner.
  */
 import { AppError } from '../errors.ts'
-import type { Standing } from '../security/rate-limit.ts'
+import type { HttpContext } from '../http/server.ts'
+import type { Denied } from '../keys/check.ts'
+import { rateLimitHeaders, type Standing } from '../security/rate-limit.ts'
 
 /** Where the challenge points. */
 interface Place {
@@ -49,4 +51,25 @@ export function rateLimited(standing: Standing, errorRef: string): AppError {
   return new AppError('rate_limited', `Too many requests. Try again in ${retryAfterSeconds} seconds.`, {
     details: { retryAfterSeconds, policy: standing.policy, errorRef },
   })
+}
+
+/** How a key that was refused is answered. */
+export function keyRefusal(parts: Place, denied: Denied): AppError {
+  const { outside, errorRef, needed = [], elevation, retryAfterSeconds = 1 } = denied
+  if (outside === 'insufficient_scope') return insufficientScope(parts, needed, errorRef, elevation)
+  if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', errorRef)
+  return new AppError('rate_limited', 'This key has used up what it may do for now.', {
+    details: { retryAfterSeconds, errorRef },
+  })
+}
+
+/** The limit's standing, on every answer (contract.md). */
+export function tellStanding({ res }: HttpContext, standing: Standing | undefined): void {
+  if (standing) for (const [name, value] of Object.entries(rateLimitHeaders(standing))) res.setHeader(name, value)
+}
+
+/** RFC 9745 `Deprecation` and RFC 8594 `Sunset`: this secret was replaced and ends then. */
+export function tellSunset({ res }: HttpContext, old: { deprecatedAt: number; sunsetAt: number }): void {
+  res.setHeader('Deprecation', `@${Math.floor(old.deprecatedAt / 1000)}`)
+  res.setHeader('Sunset', new Date(old.sunsetAt).toUTCString())
 }
