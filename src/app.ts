@@ -3,9 +3,13 @@
  * Everything that runs in the background is started and stopped here.
  */
 import { randomBytes } from 'node:crypto'
-import { signInSecond } from './accounts/account.ts'
+import { type Account, signInSecond } from './accounts/account.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
+import { createCodeGuesses } from './accounts/code-guesses.ts'
+import { createFactorRecords } from './accounts/factor-record.ts'
+import { createRecoveryCodes } from './accounts/recovery-codes.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
+import { createTotp } from './accounts/totp.ts'
 import { createOperations } from './api/operations.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
 import { createWellKnown } from './api/well-known.ts'
@@ -19,6 +23,7 @@ import { createPageRules } from './http/session.ts'
 import { createFlow } from './interactions/flow.ts'
 import { createOwnSignIn, createSignInPath } from './interactions/own-sign-in.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
+import { createRecoveryCodesFile } from './interactions/recovery-codes.ts'
 import { createSetup } from './interactions/setup.ts'
 import { createStart } from './interactions/start.ts'
 import { createMessages } from './mail/messages.ts'
@@ -118,8 +123,26 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   })
   const authenticate = createAuthenticate({ store, audit, vault, passwords, limit: rateLimits.signInAccount })
 
-  // Pages
+  // Factors
   const { brand } = config
+  const records = createFactorRecords({ store })
+  const { guess } = createCodeGuesses({ store })
+  const totp = createTotp({ records, vault, audit, guess, now, randomBytes, issuerName: brand.name })
+  const recoveryCodes = createRecoveryCodes({ records, vault, audit, guess, now, randomBytes })
+  const factors = {
+    async held({ id, hasPassword }: Account) {
+      const { totp, passkeys, recovery } = await records.find(id)
+      const recoveryCodes = recovery?.codeDigests.length ?? 0
+      return { password: hasPassword, totp: totp !== undefined, passkeys: passkeys.length, recoveryCodes }
+    },
+    policyFor({ role }: Account) {
+      const { policy } = config.mfa
+      const isAsked = policy === 'required' || (policy === 'administrators' && role === 'administrator')
+      return isAsked ? ('required' as const) : ('optional' as const)
+    },
+  }
+
+  // Pages
   const renderer = createRenderer({ viewsDirectory, localesDirectory, brand, issuer, isDevelopment })
   const contexts = new WeakMap<object, HttpContext>()
   const contextOf = (request: object): HttpContext => {
@@ -191,12 +214,18 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       authenticate,
       scope: (name) => engine.resources.rule(name),
       defaultDuration: config.consent.defaultDuration,
+      factors,
+      codes: { totp: totp.check, recoveryCode: recoveryCodes.use },
+      enrolment: { totp, recoveryCodes },
+      audit,
+      doors: {},
       now,
       limitAddress: (ip) => limiter.enforceAddress('sign_in_address', ip),
       countSignIn: (result) => metrics.signIn(result),
       form: formFor(csrf, 'uid'),
       recall,
     }),
+    ...createRecoveryCodesFile(form),
     ...createOwnSignIn({ ...ownSignIn, anyone, discardCode: engine.sessions.discardCode }),
     ...createSettings({
       access: { signedIn, recent, form: settingsForm, recentForm: and(settingsForm, recent) },

@@ -77,7 +77,7 @@ export function createAnswerWriter({ renderer, csrf, issuer }: AnswerOptions) {
 
 /**
  * What a page of this request is rendered with. `forms` is the token of the page's own forms, whatever they are bound to; `language` that of
- * the language menu, which belongs to no page: without it there is no menu.
+ * the language menu and of whatever else belongs to no page: without it there is no menu.
  */
 export function pageContext(
   ctx: HttpContext,
@@ -89,7 +89,7 @@ export function pageContext(
     csrf: forms,
     requestId: ctx.state.requestId,
     ...(account ? { account } : {}),
-    ...(language === '' || ctx.method !== 'GET' ? {} : { path: pathOf(ctx), languageCsrf: language }),
+    ...(language === '' ? {} : { browserCsrf: language, ...(ctx.method === 'GET' ? { path: pathOf(ctx) } : {}) }),
   }
 }
 

@@ -25,8 +25,8 @@ export interface PageContext {
   readonly requestId: string
   readonly account?: ShownAccount
   readonly path?: string
-  /** The token of the language menu; `csrf` when absent. */
-  readonly languageCsrf?: string
+  /** The token of forms that are bound to this browser alone, such as the language menu; `csrf` when absent. */
+  readonly browserCsrf?: string
 }
 
 export interface Mail {
@@ -67,6 +67,7 @@ const names = [
   'sentence',
   'asset',
   'link',
+  'svg',
   'initials',
   'brand',
   'issuer',
@@ -112,6 +113,7 @@ export function createRenderer(options: RendererOptions): Renderer {
     isDevelopment,
     localeNames,
     link: safeLink,
+    svg: svgAddress,
     initials,
     asset: assets.url,
     sentence: (scope: { name: string; sentence: string }) => localSentence(scope, words, english),
@@ -192,6 +194,11 @@ function clean(text: string): string {
 function safeLink(url: string): string {
   const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(clean(url).replace(/\s/g, ''))?.[1]?.toLowerCase()
   return scheme && ['javascript', 'data', 'vbscript', 'blob', 'filesystem', 'about'].includes(scheme) ? '#' : url
+}
+
+/** A picture of our own making as an address for `src`: inside an image nothing of it can run. */
+function svgAddress(markup: string): string {
+  return `data:image/svg+xml;base64,${Buffer.from(markup).toString('base64')}`
 }
 
 /** A built-in scope's sentence in the reader's language; one that the operator wrote stays as written. */

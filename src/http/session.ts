@@ -11,7 +11,7 @@ export interface PageRulesParts<S> {
   /** Whoever is signed in in this browser. */
   readonly current: (request: IncomingMessage, response: ServerResponse) => Promise<S | undefined>
   /** The path that begins a sign-in and ends at `returnTo`; `fresh` asks for it although somebody is signed in. */
-  readonly signInPath: (returnTo: string, options: { fresh: boolean }) => string
+  readonly signInPath: (returnTo: string, options: { fresh: boolean; loginHint?: string }) => string
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** How long a sign-in counts as recent. */
@@ -25,8 +25,15 @@ export interface PageRules<S> {
   readonly recent: AccessRule<S>
 }
 
-/** `authTime` is seconds since 1970. */
-export function createPageRules<S extends { readonly authTime: number }>(parts: PageRulesParts<S>): PageRules<S> {
+interface SignedIn {
+  /** Seconds since 1970. */
+  readonly authTime: number
+  /** False for a sign-in that never counts as recent enough. */
+  readonly sudo: boolean
+  readonly account: { readonly email: string }
+}
+
+export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): PageRules<S> {
   const { current, signInPath, now, recentSeconds } = parts
 
   const admit = async (ctx: HttpContext): Promise<S> => {
@@ -44,8 +51,8 @@ export function createPageRules<S extends { readonly authTime: number }>(parts: 
       describe: 'A person who has signed in within the last minutes.',
       async admit(ctx) {
         const person = await admit(ctx)
-        if (now() / 1000 - person.authTime <= recentSeconds) return person
-        const continueAt = signInPath(returnTo(ctx), { fresh: true })
+        if (person.sudo && now() / 1000 - person.authTime <= recentSeconds) return person
+        const continueAt = signInPath(returnTo(ctx), { fresh: true, loginHint: person.account.email })
         throw new AppError('insufficient_user_authentication', 'Sign in again to do this.', { details: { continueAt } })
       },
     },

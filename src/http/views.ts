@@ -36,6 +36,8 @@ export interface SignIn {
   readonly action: string
   readonly signUpUrl?: string
   readonly recoverUrl?: string
+  /** Somebody signed in who has to prove it again: the address is given. */
+  readonly stepUp?: { readonly account: ShownAccount; readonly switchAction: string }
   /** Whom this browser is signed in as while another account is asked for. */
   readonly switchAccount?: ShownAccount
   /** Posts `decision=deny` there: back to the app with `access_denied`. */
@@ -54,6 +56,48 @@ export interface ScopeRow {
 export interface ScopeGroup {
   readonly access: 'read' | 'write' | 'admin'
   readonly scopes: readonly ScopeRow[]
+}
+
+export type FactorWay = 'passkey' | 'totp' | 'recovery_code'
+
+export type SecondFactorProblem =
+  | { readonly kind: 'wrong' | 'missing' | 'gone' }
+  | { readonly kind: 'limited'; readonly retryAfterSeconds: number }
+
+/** `passkeyOptions`: JSON of the WebAuthn request, for the page's script. */
+export interface SecondFactor {
+  readonly app: AskingApp
+  readonly account: ShownAccount
+  readonly way: FactorWay
+  readonly action: string
+  readonly others: readonly { readonly way: FactorWay; readonly url: string }[]
+  readonly beginAgainAction: string
+  readonly passkeyOptions?: string
+  readonly problem?: SecondFactorProblem
+}
+
+/** What an authenticator app needs, shown once. */
+export interface TotpShown {
+  readonly key: string
+  /** Dark on light. */
+  readonly qrSvg: string
+}
+
+/** A second factor that must be set up before the sign-in goes on. */
+export interface Enrol {
+  readonly app: AskingApp
+  readonly account: ShownAccount
+  readonly action: string
+  readonly totp: TotpShown
+  readonly beginAgainAction: string
+  readonly problem?: SecondFactorProblem
+}
+
+/** Shown once. `continueAction` is a form, `continueUrl` a link. */
+export interface RecoveryCodesShown {
+  readonly codes: readonly string[]
+  readonly continueAction?: string
+  readonly continueUrl?: string
 }
 
 export type ConsentWarning = 'loopback' | 'private_scheme' | 'unverified'
@@ -296,6 +340,9 @@ export interface ActivityModel {
 /** View name → model. */
 export interface Views {
   'interactions/sign-in': SignIn
+  'interactions/second-factor': SecondFactor
+  'interactions/enrol': Enrol
+  'interactions/recovery-codes': RecoveryCodesShown
   'interactions/consent': Consent
   'interactions/expired': Expired
   'interactions/device-code': DeviceCode

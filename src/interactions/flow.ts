@@ -1,21 +1,39 @@
 /**
  * What a person sees between authorize and redirect. Every step opens the interaction of this browser anew and shows the page of its stage,
- * so that Back, reload and two tabs always show what is true now.
+ * so that Back, reload and two tabs always show what is true now. What each page is and does stands in the files beside this one.
  */
 import { z } from 'zod'
 import type { Attempt, Authenticated } from '../accounts/authenticate.ts'
 import { hasCode } from '../errors.ts'
-import { type AccessRule, get, type Handler, post, type Route } from '../http/route.ts'
+import { type AccessRule, type Answer, get, type Handler, post, type Route } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
 import { page } from '../http/views.ts'
+import type { Audit } from '../observability/audit.ts'
 import type { Interactions, OpenInteraction } from '../oidc/interaction.ts'
 import { answerOf, ConsentForm, type ConsentRules, consentPage } from './consent.ts'
-import { missingFields, passwordSignIn, problemOf, SignInForm, signInPage } from './sign-in.ts'
+import { confirmEnrolment, type EnrolParts, enrolPage } from './enrol.ts'
+import { createProgress, type Factors, type Progress } from './progress.ts'
+import {
+  type CodeChecks,
+  CodeForm,
+  giveCode,
+  RecoveryCodeForm,
+  recoveryWay,
+  secondFactorPage,
+  totpWay,
+} from './second-factor.ts'
+import { type Doors, missingFields, passwordSignIn, problemOf, SignInForm, signInPage } from './sign-in.ts'
 
 export interface FlowParts extends ConsentRules {
   readonly interactions: Interactions
   readonly authenticate: (attempt: Attempt) => Promise<Authenticated>
+  readonly factors: Factors
+  readonly codes: CodeChecks
+  readonly enrolment: Pick<EnrolParts, 'totp' | 'recoveryCodes'>
+  readonly audit: Audit
   readonly now: () => number
+  /** Where the sign-in page leads besides. */
+  readonly doors: Doors
   /** Refuses when this address has tried too often. */
   readonly limitAddress: (ip: string) => Promise<unknown>
   readonly countSignIn: (result: 'ok' | 'wrong' | 'limited') => void
@@ -28,30 +46,41 @@ export interface FlowParts extends ConsentRules {
 /** An interaction that is open, or what can be offered in its place. */
 type Opened = { readonly open: OpenInteraction } | { readonly expired: { path: string; appName: string } | undefined }
 
+const Nothing = z.object({})
+const Shown = z.object({ way: z.string().max(20).optional() })
+
 export function createFlow(parts: FlowParts): readonly Route[] {
   const opened = ofThisBrowser(parts)
   const form = { ...opened, admit: (ctx: HttpContext) => parts.form.admit(ctx).then(() => opened.admit(ctx)) }
-  const stage = stagePage(parts)
+  const progress: Progress = createProgress({
+    ...parts,
+    consentPage: (interaction) => consentPage(interaction, parts),
+    stepPage: async (interaction, half, step, shown) =>
+      step.step === 'enrol'
+        ? enrolPage(parts.enrolment, interaction, half, shown)
+        : secondFactorPage(interaction, half, step, shown),
+  })
+  const stage = stagePage(parts, progress)
+  const steps = { ...parts, ...parts.enrolment, progress }
+  const act = <I>(path: string, input: z.ZodType<I>, handler: Handler<I, OpenInteraction, unknown>): Route =>
+    post(`/interaction/:uid/${path}`)
+      .needs(form)
+      .takes(input)
+      .does(unlessExpired(handler as Handler<unknown, OpenInteraction, unknown>))
   return [
     get('/interaction/:uid')
       .needs(opened)
-      .does(({ caller }) => ('open' in caller ? stage(caller.open) : expiredPage(caller.expired))),
-    post('/interaction/:uid/sign-in')
-      .needs(form)
-      .takes(SignInForm)
-      .does(unlessExpired(signIn(parts))),
-    post('/interaction/:uid/consent')
-      .needs(form)
-      .takes(ConsentForm)
-      .does(unlessExpired(consent(parts))),
-    post('/interaction/:uid/deny')
-      .needs(form)
-      .takes(z.object({}))
-      .does(unlessExpired(deny(parts))),
-    post('/interaction/:uid/switch')
-      .needs(form)
-      .takes(z.object({}))
-      .does(unlessExpired(async ({ caller }) => stage(await parts.interactions.switchAccount(caller)))),
+      .takes(Shown)
+      .does(({ caller, input }) => ('open' in caller ? stage(caller.open, input.way) : expiredPage(caller.expired))),
+    act('sign-in', SignInForm, signIn(parts, progress)),
+    act('code', CodeForm, giveCode(steps, totpWay)),
+    act('recovery-code', RecoveryCodeForm, giveCode(steps, recoveryWay)),
+    act('enrol', CodeForm, confirmEnrolment(steps)),
+    act('continue', Nothing, ({ caller }) => stage(caller)),
+    act('begin-again', Nothing, async ({ caller }) => stage(await parts.interactions.beginAgain(caller))),
+    act('consent', ConsentForm, consent(parts, stage)),
+    act('deny', Nothing, async ({ caller }) => ({ kind: 'leave', url: await parts.interactions.deny(caller) })),
+    act('switch', Nothing, async ({ caller }) => stage(await parts.interactions.switchAccount(caller))),
   ]
 }
 
@@ -70,8 +99,13 @@ function ofThisBrowser({ interactions, recall }: FlowParts): AccessRule<Opened> 
   }
 }
 
-function stagePage(rules: ConsentRules) {
-  return (open: OpenInteraction) => (open.stage === 'sign_in' ? signInPage(open) : consentPage(open, rules))
+type StagePage = (open: OpenInteraction, wish?: string) => Promise<Answer>
+
+function stagePage(parts: FlowParts, progress: Progress): StagePage {
+  return async (open, wish) => {
+    if (open.half) return progress.show(open, open.half, wish ? { wish } : {})
+    return open.stage === 'sign_in' ? signInPage(open, parts.doors) : consentPage(open, parts)
+  }
 }
 
 function unlessExpired<I>(handler: Handler<I, OpenInteraction, unknown>): Handler<I, Opened, unknown> {
@@ -83,31 +117,27 @@ function expiredPage(back: { path: string; appName: string } | undefined) {
   return page('interactions/expired', back ? { appName: back.appName, returnUrl: back.path } : {}, { status: 410 })
 }
 
-function signIn(parts: FlowParts): Handler<SignInForm, OpenInteraction, unknown> {
-  const { interactions, authenticate, limitAddress, countSignIn, now } = parts
+function signIn(parts: FlowParts, progress: Progress): Handler<SignInForm, OpenInteraction, unknown> {
+  const { authenticate, limitAddress, countSignIn, now, doors } = parts
   return async ({ caller: interaction, input, request }) => {
     if (interaction.stage === 'consent') return consentPage(interaction, parts)
+    const { email } = input
     const fields = missingFields(input)
-    if (fields.length > 0) return signInPage(interaction, input.email, { kind: 'missing', fields })
+    if (fields.length > 0) return signInPage(interaction, doors, { email, problem: { kind: 'missing', fields } })
     await limitAddress(request.ip)
     const { ip, userAgent, requestId } = request
     const startedAt = now()
     const result = await authenticate({ ...input, ip, userAgent, requestId })
     countSignIn(result.ok ? 'ok' : result.reason)
-    if (!result.ok) return signInPage(interaction, input.email, problemOf(result))
-    const done = await interactions.signIn(interaction, passwordSignIn(result.account, startedAt))
-    return 'next' in done ? consentPage(done.next, parts) : { kind: 'leave', url: done.location }
+    if (!result.ok) return signInPage(interaction, doors, { email, problem: problemOf(result) })
+    return progress.proceed(interaction, passwordSignIn(result.account, startedAt))
   }
 }
 
-function consent({ interactions, scope }: FlowParts): Handler<ConsentForm, OpenInteraction, unknown> {
+function consent({ interactions, scope }: FlowParts, stage: StagePage): Handler<ConsentForm, OpenInteraction, unknown> {
   return async ({ caller: interaction, input }) => {
-    if (interaction.stage === 'sign_in') return signInPage(interaction)
+    if (interaction.stage !== 'consent') return stage(interaction)
     if (input.decision === 'deny') return { kind: 'leave', url: await interactions.deny(interaction) }
     return { kind: 'leave', url: await interactions.consent(interaction, answerOf(interaction, input, scope)) }
   }
-}
-
-function deny({ interactions }: FlowParts): Handler<object, OpenInteraction, unknown> {
-  return async ({ caller }) => ({ kind: 'leave', url: await interactions.deny(caller) })
 }

@@ -38,7 +38,7 @@ export function createSignInPath({
   vault,
   now,
 }: Pick<OwnSignInParts, 'clientId' | 'issuer' | 'vault' | 'now'>) {
-  return (returnTo: string, { fresh }: { fresh: boolean }): string => {
+  return (returnTo: string, { fresh, loginHint }: { fresh: boolean; loginHint?: string }): string => {
     const state = vault.seal(
       'own sign-in',
       JSON.stringify({ returnTo: returnTo.slice(0, 1000), until: now() + LIFE_MS }),
@@ -53,6 +53,7 @@ export function createSignInPath({
       code_challenge: challenge,
       code_challenge_method: 'S256',
       ...(fresh ? { prompt: 'login' } : {}),
+      ...(loginHint ? { login_hint: loginHint } : {}),
     })
     return `/authorize?${query}`
   }

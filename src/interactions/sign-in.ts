@@ -4,8 +4,8 @@
 import { z } from 'zod'
 import { type Account, signInSecond } from '../accounts/account.ts'
 import type { Authenticated } from '../accounts/authenticate.ts'
-import { type PageAnswer, page, type SignInProblem } from '../http/views.ts'
-import type { OpenInteraction, SignIn } from '../oidc/interaction.ts'
+import { type PageAnswer, page, type SignIn, type SignInProblem } from '../http/views.ts'
+import type { HalfSignIn, OpenInteraction } from '../oidc/interaction.ts'
 import { shownAccount, shownApp } from './shown.ts'
 
 export const SignInForm = z.object({
@@ -22,14 +22,29 @@ const STATUS: Readonly<Record<SignInProblem['kind'], number>> = {
   busy: 503,
 }
 
-export function signInPage(interaction: OpenInteraction, email?: string, problem?: SignInProblem): PageAnswer {
-  const { app, uid, account, redirectUri } = interaction
+/** Where else the page leads; absent where the operator has closed it. */
+export interface Doors {
+  readonly recoverUrl?: string
+  readonly signUpUrl?: string
+}
+
+/** Reasons for which somebody who is signed in has to prove it again, as the same person. */
+const STEP_UP = ['login_prompt', 'max_age', 'asked_max_age', 'acr']
+
+export function signInPage(
+  interaction: OpenInteraction,
+  doors: Doors,
+  { email, problem }: { email?: string; problem?: SignInProblem } = {},
+): PageAnswer {
+  const { app, uid, account, redirectUri, reasons, isSwitching } = interaction
+  const isStepUp = account !== undefined && !isSwitching && reasons.some((reason) => STEP_UP.includes(reason))
   const model = {
     app: shownApp(app, redirectUri),
-    email: email ?? interaction.loginHint ?? '',
+    email: email ?? (isStepUp ? account.email : (interaction.loginHint ?? '')),
     action: `/interaction/${uid}/sign-in`,
     cancelAction: `/interaction/${uid}/deny`,
-    ...(account ? { switchAccount: shownAccount(account) } : {}),
+    ...doors,
+    ...(account ? shownAs(account, isStepUp ? `/interaction/${uid}/switch` : undefined) : {}),
     ...(problem ? { problem } : {}),
   }
   const retry =
@@ -38,6 +53,11 @@ export function signInPage(interaction: OpenInteraction, email?: string, problem
     ...page('interactions/sign-in', model, { status: problem ? STATUS[problem.kind] : 200, ...retry }),
     csrfScope: uid,
   }
+}
+
+function shownAs(account: Account, switchAction: string | undefined): Pick<SignIn, 'stepUp' | 'switchAccount'> {
+  const shown = shownAccount(account)
+  return switchAction ? { stepUp: { account: shown, switchAction } } : { switchAccount: shown }
 }
 
 /** Fields that are empty; a form with one of them is not tried. */
@@ -52,7 +72,7 @@ export function problemOf(refusal: Extract<Authenticated, { ok: false }>): SignI
     : { kind: 'wrong' }
 }
 
-/** A password alone: one factor (RFC 8176 `pwd`). `startedAt` is when the form came in: what happens meanwhile ends this sign-in too. */
-export function passwordSignIn(account: Account, startedAt: number): SignIn {
-  return { accountId: account.id, acr: 'urn:licet:acr:1fa', amr: ['pwd'], at: signInSecond(account, startedAt) }
+/** What a password is in a sign-in. `startedAt` is when the form came in: what happens meanwhile ends this sign-in too. */
+export function passwordSignIn(account: Account, startedAt: number): HalfSignIn {
+  return { account, done: ['password'], at: signInSecond(account, startedAt) }
 }

@@ -15,6 +15,7 @@ import {
 import { IDENTITY_SCOPES } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
 import { signerFor } from './signers.ts'
+import { stepUpParams } from './step-up.ts'
 
 export interface ConfigurationParts {
   readonly settings: OidcSettings
@@ -81,6 +82,7 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
       iss: null,
     },
     acrValues: [...ACR_VALUES],
+    extraParams: [...stepUpParams],
     subjectTypes: ['public'],
     responseTypes: ['code'],
     clientAuthMethods: [...CLIENT_AUTH_METHODS],

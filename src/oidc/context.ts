@@ -10,6 +10,7 @@ import type { Clients } from './clients.ts'
 import { onlyPrefill } from './device.ts'
 import { IDENTITY_SCOPES, type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
+import { carryStepUp } from './step-up.ts'
 
 type Fields = Record<string, unknown>
 
@@ -49,6 +50,7 @@ export function replaceContext(provider: Provider, resources: Resources): void {
         if (PROGRAM_ROUTES.has(this.route)) refuseOversized(params)
         if (this.route === 'code_verification' && this.ctx.method === 'GET') onlyPrefill(this.ctx, params)
         asked.set(params, String(params['scope'] ?? ''))
+        carryStepUp(params, this.route)
         if (params['resource'] !== undefined) params['resource'] = registered(resources, params['resource'])
       }
       this.#params = params

@@ -172,7 +172,8 @@ function steadySessions(provider: Provider, { onSignOut }: ProviderParts): void 
     // Before the sign-in is noted: afterwards every sign-in looks like a second one.
     currentWork().isSecondTab = isSecondTab(this.accountId, details.accountId)
     loginAccount.call(this, details)
-    this.sudo = (currentContext()?.oidc.result as { login?: { sudo?: boolean } } | undefined)?.login?.sudo !== false
+    const result = currentContext()?.oidc.entities.Interaction?.result as { login?: { sudo?: boolean } } | undefined
+    this.sudo = result?.login?.sudo !== false
   }
   keepField(provider.Session, 'sudo')
   prototype.resetIdentifier = function reset() {

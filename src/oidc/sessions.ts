@@ -19,6 +19,8 @@ export interface SignedIn {
   readonly authTime: number
   readonly acr: string
   readonly amr: readonly string[]
+  /** Whether the sign-in counts for sensitive acts at all, however recent; one by recovery code does not. */
+  readonly sudo: boolean
 }
 
 /** A session as its owner sees it. Times are milliseconds since 1970. */
@@ -70,6 +72,7 @@ interface LibrarySession {
   loginTs?: number
   acr?: string
   amr?: string[]
+  sudo?: boolean
 }
 
 export function createSessions({ provider, store, vault, accounts, grants }: SessionsParts): Sessions {
@@ -85,7 +88,8 @@ export function createSessions({ provider, store, vault, accounts, grants }: Ses
       if (!session.accountId || session.loginTs === undefined) return undefined
       const account = await accounts.find(session.accountId)
       if (!stands(account, session.loginTs)) return undefined
-      return { account, sid: session.uid, authTime: session.loginTs, acr: session.acr ?? '', amr: session.amr ?? [] }
+      const { uid: sid, loginTs: authTime, acr = '', amr = [], sudo = true } = session
+      return { account, sid, authTime, acr, amr, sudo }
     },
     async list(accountId, options = {}) {
       const { items, nextCursor } = await store.list<Artefact>('session', {

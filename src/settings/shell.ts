@@ -14,6 +14,7 @@ export interface Person {
   readonly authTime: number
   readonly acr: string
   readonly amr: readonly string[]
+  readonly sudo: boolean
 }
 
 /** Who may see a settings page, and who may send one of its forms. */

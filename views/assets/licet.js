@@ -20,12 +20,29 @@ for (const select of document.querySelectorAll('select[data-submit]')) {
   select.addEventListener('change', () => select.form.requestSubmit())
 }
 
-for (const form of document.querySelectorAll('form[method=post]')) {
+for (const form of document.querySelectorAll('form[method=post]:not([data-again])')) {
   form.addEventListener('submit', (event) => {
     if (form.dataset.sent) return event.preventDefault()
     form.dataset.sent = 'yes'
     event.submitter?.setAttribute('aria-busy', 'true')
   })
+}
+
+for (const button of document.querySelectorAll('[data-copy]')) {
+  button.hidden = false
+  button.addEventListener('click', async () => {
+    const source = document.getElementById(button.dataset.copy)
+    const lines = source.matches('ol')
+      ? [...source.children].map((item) => item.textContent.trim())
+      : [source.textContent]
+    await navigator.clipboard.writeText(lines.join('\n'))
+    button.textContent = button.dataset.done
+  })
+}
+
+for (const button of document.querySelectorAll('[data-print]')) {
+  button.hidden = false
+  button.addEventListener('click', () => print())
 }
 
 // A page that comes back from the browser's cache may send its forms again.

@@ -1,0 +1,77 @@
+/**
+ * Setting up a second factor in the middle of a sign-in, because the operator's policy or the app asks for one that the account does not have.
+ * A code of the new app proves it and counts as given; then the recovery codes are shown, once, and the sign-in goes on.
+ *
+ *   POST /interaction/:uid/enrol      a code of the app that was just set up
+ *   POST /interaction/:uid/continue   the recovery codes are kept
+ */
+import type { z } from 'zod'
+import type { RecoveryCodes } from '../accounts/recovery-codes.ts'
+import type { Totp } from '../accounts/totp.ts'
+import { hasCode } from '../errors.ts'
+import type { Handler } from '../http/route.ts'
+import { type PageAnswer, page, type SecondFactorProblem } from '../http/views.ts'
+import type { HalfSignIn, Interactions, OpenInteraction } from '../oidc/interaction.ts'
+import type { Progress, Shown } from './progress.ts'
+import type { CodeForm } from './second-factor.ts'
+import { shownAccount, shownApp } from './shown.ts'
+
+export interface EnrolParts {
+  readonly totp: Pick<Totp, 'begin' | 'pending' | 'confirm'>
+  readonly recoveryCodes: Pick<RecoveryCodes, 'regenerate'>
+  readonly interactions: Pick<Interactions, 'halfSignIn'>
+  readonly limitAddress: (ip: string) => Promise<unknown>
+  readonly progress: Progress
+}
+
+/** The page with the key of a new authenticator app; the one begun before, as long as it lives. */
+export async function enrolPage(
+  { totp }: Pick<EnrolParts, 'totp'>,
+  interaction: OpenInteraction,
+  half: HalfSignIn,
+  { problem }: Shown,
+): Promise<PageAnswer> {
+  const { app, uid, redirectUri } = interaction
+  const { id, email } = half.account
+  const { key, qrSvg } = (await totp.pending(id, email)) ?? (await totp.begin(id, email))
+  const model = {
+    app: shownApp(app, redirectUri),
+    account: shownAccount(half.account),
+    action: `/interaction/${uid}/enrol`,
+    totp: { key, qrSvg },
+    beginAgainAction: `/interaction/${uid}/begin-again`,
+    ...(problem ? { problem } : {}),
+  }
+  const limited = problem && 'retryAfterSeconds' in problem
+  const options = limited ? { status: 429, headers: { 'Retry-After': String(problem.retryAfterSeconds) } } : {}
+  return { ...page('interactions/enrol', model, options), csrfScope: uid }
+}
+
+export function confirmEnrolment(parts: EnrolParts): Handler<z.infer<typeof CodeForm>, OpenInteraction, unknown> {
+  const { totp, recoveryCodes, interactions, limitAddress, progress } = parts
+  return async ({ caller: interaction, input, request }) => {
+    const { half, uid } = interaction
+    if (!half) return { kind: 'redirect', location: `/interaction/${uid}` }
+    await limitAddress(request.ip)
+    const caller = { kind: 'account', id: half.account.id, ...from(request) } as const
+    const refuse = (problem: SecondFactorProblem) => progress.show(interaction, half, { problem })
+    const guessed = await totp.confirm(caller, half.account.id, input.code).catch(expired)
+    if (guessed === 'gone' || guessed === 'wrong') return refuse({ kind: guessed })
+    if (guessed !== 'right') return refuse({ kind: 'limited', retryAfterSeconds: guessed.retryAfterSeconds })
+    await interactions.halfSignIn(interaction, { ...half, done: [...half.done, 'totp'] })
+    const codes = await recoveryCodes.regenerate(caller, half.account.id)
+    const shown = { codes, continueAction: `/interaction/${uid}/continue` }
+    return { ...page('interactions/recovery-codes', shown), csrfScope: uid }
+  }
+}
+
+function expired(error: unknown): 'gone' {
+  if (hasCode(error, 'gone')) return 'gone'
+  throw error
+}
+
+const from = ({ ip, userAgent, requestId }: { ip: string; userAgent: string; requestId: string }) => ({
+  ip,
+  userAgent,
+  requestId,
+})
