@@ -5,18 +5,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Licet, newAccount, root, startLicet } from '../support/licet.ts'
+import { fileURLToPath } from 'node:url'
+import { type Licet, newAccount, startLicet } from '../support/licet.ts'
 import { Person } from '../support/person.ts'
 import { freePorts } from '../support/ports.ts'
 import { register } from '../support/registered.ts'
 
 const MCP = 'https://mcp.example.test/mcp'
-const TOOL = join(root, 'node_modules/@modelcontextprotocol/conformance/dist/index.js')
+const TOOL = fileURLToPath(import.meta.resolve('@modelcontextprotocol/conformance/dist/index.js'))
 
-// Its third check looks whether client ID metadata documents are advertised: a promise that is only made once it is kept.
-test('the MCP conformance tool passes every check of what this server says it can do', async (t) => {
+test('the MCP conformance tool passes all three checks of an authorization server', async (t) => {
   const resources = [{ identifier: MCP, name: 'Example MCP', scopes: ['mcp:read'], default_scopes: ['mcp:read'] }]
   const licet = await startLicet({ file: { resources } })
   t.after(() => licet.close())
@@ -24,9 +23,7 @@ test('the MCP conformance tool passes every check of what this server says it ca
   const { app } = await register(licet, { type: 'native', redirectUris: ['http://127.0.0.1/callback'] })
   const { email } = await newAccount(licet.core)
   const output = await conform(licet, { clientId: app.clientId, port, email })
-  const discovery = await fetch(`${licet.issuer}/.well-known/oauth-authorization-server`)
-  const { client_id_metadata_document_supported: documents } = (await discovery.json()) as Record<string, unknown>
-  assert.ok(output.includes(`Total: ${documents === true ? 3 : 2} passed, 0 failed`), output)
+  assert.match(output, /^Total: 3 passed, 0 failed/m, output)
   assert.doesNotMatch(output, /skipped/i, output)
 })
 
