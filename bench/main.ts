@@ -4,7 +4,7 @@
  */
 import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
-import { type Section, sections } from './sections.ts'
+import { sections } from './sections.ts'
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, rounds: { type: 'string' } },
@@ -20,7 +20,7 @@ if (unknown.length > 0) {
   console.error(`There is no measurement ${unknown.join(', ')}: ${Object.keys(sections).join(', ')}`)
   process.exit(1)
 }
-for (const [name, section] of Object.entries<Section>(sections)) {
+for (const [name, section] of Object.entries(sections)) {
   if (wanted === undefined || wanted.includes(name)) await section(size)
 }
 console.log(`\nload at the end ${said(loadavg())}`)

@@ -4,7 +4,7 @@
 import { startUp } from './begin.ts'
 import { firstSignIn } from './flow.ts'
 import { growth } from './growth.ts'
-import { tokens } from './tokens.ts'
+import { clientCredentials, documents, limits, refresh } from './tokens.ts'
 import { workers } from './workers.ts'
 
 export interface Size {
@@ -14,4 +14,13 @@ export interface Size {
 
 export type Section = (size: Size) => Promise<void>
 
-export const sections = { start: startUp, tokens, workers, flow: firstSignIn, growth } satisfies Record<string, Section>
+export const sections: Readonly<Record<string, Section>> = {
+  start: startUp,
+  'client-credentials': clientCredentials,
+  refresh,
+  documents,
+  limits,
+  workers,
+  flow: firstSignIn,
+  growth,
+}

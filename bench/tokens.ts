@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { startRedis } from '../test/support/redis.ts'
 import { type Contestant, interleave, print } from './figures.ts'
 import { type LicetServer, newChains, serviceApp, startLicet } from './licet.ts'
-import { type Chains, CONNECTIONS, measure, measureRefresh, type Request, type Target, tokenRequest } from './load.ts'
+import { type Chains, CONNECTIONS, measure, measureRefresh, type Target, tokenRequest } from './load.ts'
 import { message, start } from './processes.ts'
 import type { Size } from './sections.ts'
 
@@ -34,26 +34,6 @@ async function startLimit(): Promise<Target> {
   return { name: 'only signing', origin: `http://127.0.0.1:${port}`, host: `127.0.0.1:${port}`, process }
 }
 
-export async function tokens({ rounds, quick }: Size): Promise<void> {
-  const amount = quick ? 300 : 4000
-  const redis = await startRedis()
-  const [bare, limit] = [await startBare(), await startLimit()]
-  const servers = [
-    await startLicet({ name: 'Licet on Redis', store: redis.url }),
-    await startLicet({ name: 'Licet on SQLite' }),
-  ]
-  try {
-    await clientCredentials({ bare, limit, servers, amount, rounds })
-    await refresh({ bare, servers, amount, rounds })
-    for (const path of ['/.well-known/openid-configuration', '/.well-known/jwks.json'])
-      await documents({ bare, servers, amount: amount * 2, rounds, path })
-  } finally {
-    await Promise.all([...servers.map((server) => server.stop()), bare.process.stop(), limit.process.stop()])
-    await redis.stop()
-  }
-  await limits({ rounds, amount })
-}
-
 interface Rivals {
   readonly bare: Bare
   readonly servers: readonly LicetServer[]
@@ -61,41 +41,65 @@ interface Rivals {
   readonly rounds: number
 }
 
-async function clientCredentials({ bare, limit, servers, amount, rounds }: Rivals & { limit: Target }): Promise<void> {
-  const contestants: Contestant[] = [
-    { name: bare.name, run: () => measure(bare, tokenRequest(bare.authorization), { amount }) },
-    { name: limit.name, run: () => measure(limit, tokenRequest('Basic none'), { amount }) },
+/** Starts the bare library and Licet on both engines for one section, and ends them. */
+async function among({ rounds, quick }: Size, act: (rivals: Rivals) => Promise<void>): Promise<void> {
+  const redis = await startRedis()
+  const bare = await startBare()
+  const servers = [
+    await startLicet({ name: 'Licet on Redis', store: redis.url }),
+    await startLicet({ name: 'Licet on SQLite' }),
   ]
-  for (const server of servers) {
-    const request = tokenRequest(await serviceApp(server))
-    contestants.push({ name: server.name, run: () => measure(server, request, { amount }) })
+  try {
+    await act({ bare, servers, amount: quick ? 300 : 4000, rounds })
+  } finally {
+    await Promise.all([...servers.map((server) => server.stop()), bare.process.stop()])
+    await redis.stop()
   }
-  print('Client credentials', await interleave(contestants, rounds), aimsOf(servers, 0.85))
 }
 
-async function refresh({ bare, servers, amount, rounds }: Rivals): Promise<void> {
-  const contestants = [{ name: bare.name, run: () => measureRefresh(bare, bare.chains, amount) }]
-  for (const server of servers) {
-    const chains = await newChains(server)
-    contestants.push({ name: server.name, run: () => measureRefresh(server, chains, amount) })
-  }
-  print('Refresh with rotation', await interleave(contestants, rounds), aimsOf(servers, 0.6))
-}
+export const clientCredentials = (size: Size) =>
+  among(size, async ({ bare, servers, amount, rounds }) => {
+    const limit = await startLimit()
+    const contestants: Contestant[] = [
+      { name: bare.name, run: () => measure(bare, tokenRequest(bare.authorization), { amount }) },
+      { name: limit.name, run: () => measure(limit, tokenRequest('Basic none'), { amount }) },
+    ]
+    for (const server of servers) {
+      const request = tokenRequest(await serviceApp(server))
+      contestants.push({ name: server.name, run: () => measure(server, request, { amount }) })
+    }
+    print('Client credentials', await interleave(contestants, rounds), aimsOf(servers, 0.85))
+    await limit.process.stop()
+  })
 
-async function documents({ bare, servers, amount, rounds, path }: Rivals & { path: string }): Promise<void> {
-  // The library names its keys elsewhere.
-  const requestFor = (target: Target): Request => ({ path: target === bare && path.includes('jwks') ? '/jwks' : path })
-  const [server] = servers
-  if (!server) return
-  const contestants = [bare, server].map((target) => ({
-    name: target.name,
-    run: () => measure(target, requestFor(target), { amount }),
-  }))
-  print(path, await interleave(contestants, rounds), aimsOf(servers, 3))
-}
+export const refresh = (size: Size) =>
+  among(size, async ({ bare, servers, amount, rounds }) => {
+    const contestants = [{ name: bare.name, run: () => measureRefresh(bare, bare.chains, amount) }]
+    for (const server of servers) {
+      const chains = await newChains(server)
+      contestants.push({ name: server.name, run: () => measureRefresh(server, chains, amount) })
+    }
+    print('Refresh with rotation', await interleave(contestants, rounds), aimsOf(servers, 0.6))
+  })
+
+export const documents = (size: Size) =>
+  among(size, async ({ bare, servers, amount, rounds }) => {
+    const [server] = servers
+    if (!server) return
+    for (const path of ['/.well-known/openid-configuration', '/.well-known/jwks.json']) {
+      // The library names its keys elsewhere.
+      const theirs = path.includes('jwks') ? '/jwks' : path
+      const contestants = [
+        { name: bare.name, run: () => measure(bare, { path: theirs }, { amount: 2 * amount }) },
+        { name: server.name, run: () => measure(server, { path }, { amount: 2 * amount }) },
+      ]
+      print(path, await interleave(contestants, rounds), aimsOf(servers, 3))
+    }
+  })
 
 /** What the limit per app costs: the same server with it on, far above what comes, and off. */
-async function limits({ rounds, amount }: { rounds: number; amount: number }): Promise<void> {
+export async function limits({ rounds, quick }: Size): Promise<void> {
+  const amount = quick ? 300 : 4000
   const redis = await startRedis()
   const rate_limits = { token_client: '1000000/1m' }
   const servers = [
