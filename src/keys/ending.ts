@@ -57,7 +57,7 @@ export function createEnding(desk: Desk): Ending {
       const cut = reason.slice(0, REASON_LIMIT)
       const act = { caller, entry, event: 'revoked', details: { reason: cut } }
       const { key, changed } = await changeEntry(desk, act, (record) => revoked(record, cut, now()))
-      if (changed) await afterEnd(desk, { caller, entry, key, event: 'revoked' })
+      if (changed) await afterEnd(desk, { caller, entry, key, event: 'revoked', mark: 'revoked' })
       return key
     },
     async reportLeak(caller, credential) {
@@ -67,7 +67,7 @@ export function createEnding(desk: Desk): Ending {
       const digest = secretDigest(credential)
       const act = { caller, entry, event: 'leak_reported' }
       const { key, changed } = await changeEntry(desk, act, (record) => leaked(record, digest, now()))
-      if (changed) await afterEnd(desk, { caller, entry, key, event: 'leaked' })
+      if (changed) await afterEnd(desk, { caller, entry, key, event: 'leaked', mark: `leaked ${found.secretNumber}` })
     },
   }
 }
@@ -90,14 +90,16 @@ interface End {
   readonly entry: Stored<KeyRecord>
   readonly key: Key
   readonly event: 'revoked' | 'leaked'
+  /** What is told once. */
+  readonly mark: string
 }
 
 /** Frees its place and tells the owner. A child's end is told by nobody: children come and go by the hundred. */
-async function afterEnd(desk: Desk, { caller, entry, key, event }: End): Promise<void> {
+async function afterEnd(desk: Desk, { caller, entry, key, event, mark }: End): Promise<void> {
   const { rosters, notices, now } = desk
   const { ownerId, ancestors } = entry.value
   const [rootId] = ancestors
   if (key.revoked) await rosters.release(rootId === undefined ? ownerRoster(ownerId) : treeRoster(rootId), key.id)
   if (rootId !== undefined && event === 'revoked') return
-  await notices.tell(`${event} ${key.secretNumber}`, { event, key, at: now(), ...placeIn(caller) })
+  await notices.tell(mark, { event, key, at: now(), ...placeIn(caller) })
 }
