@@ -1,5 +1,5 @@
 /**
- * Everything good for one use: links (256 bits), six-digit codes beside them, and passkey challenges. Each belongs to one purpose and is
+ * Everything good for one use that goes out by mail: links (256 bits) and six-digit codes beside them. Each belongs to one purpose and is
  * looked up under a digest that has the purpose in it, so that nothing made for one thing opens another (threats.md JW8). Opening consumes
  * nothing; of any number of racing callers one takes it (RC2). What a purpose means is left to the files that ask for it.
  */
@@ -7,15 +7,13 @@ import { AppError } from '../errors.ts'
 import { digest, equalSecrets, randomToken, type Vault } from '../secrets.ts'
 import type { Store, Stored } from '../storage/store.ts'
 
-/** Purpose → where its link leads, a path of this server. A purpose without one has no link. */
+/** Purpose → where its link leads, a path of this server. */
 const linkPaths = {
   verify_email: '/verify/',
   change_email: '/settings/email/',
   recover: '/recover/',
   invitation: '/signup/',
   keep_account: '/leaving/',
-  passkey_registration: undefined,
-  passkey_sign_in: undefined,
 } as const
 export type Purpose = keyof typeof linkPaths
 
@@ -66,8 +64,6 @@ export interface OneTimes {
   takeByCode(purpose: Purpose, handle: string, code: string): Promise<OneTime | 'wrong' | 'limited'>
   /** Uses it up by its link. @throws gone */
   takeByToken(purpose: Purpose, token: string): Promise<OneTime>
-  /** Uses it up by its handle. @throws gone */
-  takeByHandle(purpose: Purpose, handle: string): Promise<OneTime>
   /** Kills everything that waits for the account, of these purposes or of all. */
   endAll(accountId: string, purposes?: readonly Purpose[]): Promise<void>
 }
@@ -96,7 +92,7 @@ export function createOneTimes({ store, vault, now, randomInt }: Dependencies): 
     const token = randomToken()
     const code = String(randomInt(1_000_000)).padStart(6, '0')
     const kept = { tokenDigest: tokenDigestOf(purpose, token), codeFingerprint: codeOf(id, code) }
-    return { path: `${linkPaths[purpose] ?? '/'}${token}`, code, kept }
+    return { path: `${linkPaths[purpose]}${token}`, code, kept }
   }
   const living = (purpose: Purpose, entry: Stored<OneTimeRecord> | undefined): Stored<OneTimeRecord> => {
     if (!entry || entry.value.used || entry.value.purpose !== purpose) throw gone()
@@ -162,9 +158,6 @@ export function createOneTimes({ store, vault, now, randomInt }: Dependencies): 
       const { id } = await byToken(purpose, token)
       const tokenDigest = tokenDigestOf(purpose, token)
       return take(id, (record) => record.tokenDigest === tokenDigest)
-    },
-    async takeByHandle(purpose, handle) {
-      return take((await byHandle(purpose, handle)).id, () => true)
     },
     async endAll(accountId, purposes) {
       if (!purposes) return void (await store.removeGroup('one_time', 'accountId', accountId))

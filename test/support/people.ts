@@ -11,12 +11,18 @@ import { createAccounts } from '../../src/accounts/accounts.ts'
 import { createCodeGuesses } from '../../src/accounts/code-guesses.ts'
 import { createEmailChange } from '../../src/accounts/email-change.ts'
 import { createFactorRecords } from '../../src/accounts/factor-record.ts'
+import { createFactors, type FactorPolicy } from '../../src/accounts/factors.ts'
 import { createMailLimit } from '../../src/accounts/mail-limit.ts'
 import { createOneTimes } from '../../src/accounts/one-time.ts'
+import { createPasskeyChallenges } from '../../src/accounts/passkey-challenges.ts'
+import { createPasskeys } from '../../src/accounts/passkeys.ts'
 import { createPasswords } from '../../src/accounts/password.ts'
 import { createProve } from '../../src/accounts/proof.ts'
 import { createRecovery } from '../../src/accounts/recovery.ts'
+import { createRecoveryCodes } from '../../src/accounts/recovery-codes.ts'
+import { createRememberedDevices } from '../../src/accounts/remembered-devices.ts'
 import { createSignUp, type SignUpPolicy } from '../../src/accounts/sign-up.ts'
+import { createTotp } from '../../src/accounts/totp.ts'
 import { createVerification } from '../../src/accounts/verification.ts'
 import { createAudit } from '../../src/observability/audit.ts'
 import { createVault, randomId } from '../../src/secrets.ts'
@@ -108,8 +114,7 @@ export interface Written {
   readonly path?: string
 }
 
-/** Everything that ends in a mail, and the mails it wrote, oldest first. */
-export function correspondence(desk: Process, policy: SignUpPolicy = 'open') {
+function mailRecorder() {
   const written: Written[] = []
   const mails = new Proxy(
     {},
@@ -121,6 +126,12 @@ export function correspondence(desk: Process, policy: SignUpPolicy = 'open') {
         },
     },
   ) as never
+  return { written, mails }
+}
+
+/** Everything that ends in a mail, and the mails it wrote, oldest first. */
+export function correspondence(desk: Process, policy: SignUpPolicy = 'open') {
+  const { written, mails } = mailRecorder()
   const parts = { ...desk, mails, policy }
   const verification = createVerification(parts)
   return {
@@ -133,6 +144,21 @@ export function correspondence(desk: Process, policy: SignUpPolicy = 'open') {
     recovery: createRecovery(parts),
     emailChange: createEmailChange(parts),
   }
+}
+
+/** Where passkeys of the tests belong. */
+export const issuer = 'https://id.example.test'
+
+/** Everything about second factors. */
+export function factorDesk(desk: Process, policy: FactorPolicy = 'optional', trustDays?: number) {
+  const { written, mails } = mailRecorder()
+  const parts = { ...desk, issuer, issuerName: 'Licet', challenges: createPasskeyChallenges(desk) }
+  const totp = createTotp(parts)
+  const passkeys = createPasskeys(parts)
+  const recoveryCodes = createRecoveryCodes(parts)
+  const devices = createRememberedDevices({ ...desk, trustDays })
+  const all = { ...parts, totp, passkeys, recoveryCodes, devices, guesses: desk, mails, policy }
+  return { ...all, written, factors: createFactors(all) }
 }
 
 /** Twenty at once, every other one on the other process; how they ended. */
