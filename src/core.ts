@@ -11,6 +11,7 @@ import { createClientDocuments } from './apps/client-documents.ts'
 import type { ConfiguredApp } from './apps/configured.ts'
 import { createRegistration, type Registration } from './apps/registration.ts'
 import type { Config } from './config/schema.ts'
+import { createKeys, type Keys } from './keys/keys.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
 import { createVault, type Vault } from './secrets.ts'
@@ -36,6 +37,7 @@ export interface Core {
   readonly passwords: Passwords
   readonly accounts: Accounts
   readonly apps: Apps
+  readonly keys: Keys
   /** The one way out. */
   readonly outbound: Outbound
   /** Undefined when nobody may register by themselves. */
@@ -62,10 +64,6 @@ export async function openCore(
   const audit = createAudit({ store, now })
   const passwords = createPasswords({ minimumLength: config.passwords.minLength })
   const accounts = createAccounts({ store, audit, now, passwords })
-  const registration =
-    config.dynamicRegistration.policy === 'off'
-      ? undefined
-      : createRegistration({ vault, now, keyPrefix: config.brand.keyPrefix, scopes: thirdPartyScopes(config) })
   const outbound = createOutbound({
     resolve: createResolve(),
     allowNetworks: config.outbound.allowNetworks,
@@ -73,27 +71,8 @@ export async function openCore(
     elapsed: () => performance.now(),
     ...(config.outbound.ca === undefined ? {} : { ca: config.outbound.ca }),
   })
-  const { policy, ...hosts } = config.clientDocuments
-  const readMetadata = createRegistration({
-    vault,
-    now,
-    keyPrefix: config.brand.keyPrefix,
-    scopes: thirdPartyScopes(config),
-  }).read
-  const documents =
-    policy === 'off'
-      ? undefined
-      : createClientDocuments({ store, now, fetch: outbound.fetch, policy, ...hosts, read: readMetadata })
-  const apps = createApps({
-    store,
-    audit,
-    now,
-    keyPrefix: config.brand.keyPrefix,
-    scopes: config.scopes,
-    configured: configuredApps(config),
-    ...(registration ? { registration } : {}),
-    ...(documents ? { documents } : {}),
-  })
+  const { apps, registration } = openApps(config, { store, vault, audit, now, outbound })
+  const keys = openKeys(config, { store, audit, now, accounts })
   const signingKeys = createSigningKeys({ store, vault, now })
   return {
     config,
@@ -103,12 +82,60 @@ export async function openCore(
     passwords,
     accounts,
     apps,
+    keys,
     outbound,
     registration,
     signingKeys,
     now,
     close: () => store.close(),
   }
+}
+
+/** Apps of the configuration, stored ones, and the two kinds that introduce themselves. */
+function openApps(
+  config: Config,
+  { store, vault, audit, now, outbound }: Pick<Core, 'store' | 'vault' | 'audit' | 'now' | 'outbound'>,
+) {
+  const { brand, clientDocuments, dynamicRegistration } = config
+  const introduction = createRegistration({ vault, now, keyPrefix: brand.keyPrefix, scopes: thirdPartyScopes(config) })
+  const registration = dynamicRegistration.policy === 'off' ? undefined : introduction
+  const { policy, ...hosts } = clientDocuments
+  const reading = { store, now, fetch: outbound.fetch, read: introduction.read, ...hosts }
+  const documents = policy === 'off' ? undefined : createClientDocuments({ ...reading, policy })
+  const apps = createApps({
+    store,
+    audit,
+    now,
+    keyPrefix: brand.keyPrefix,
+    scopes: config.scopes,
+    configured: configuredApps(config),
+    ...(registration ? { registration } : {}),
+    ...(documents ? { documents } : {}),
+  })
+  return { apps, registration }
+}
+
+/** API keys and personal access tokens, under the operator's policy. */
+function openKeys(
+  config: Config,
+  { store, audit, now, accounts }: Pick<Core, 'store' | 'audit' | 'now' | 'accounts'>,
+): Keys {
+  const { keys, scopes, issuer, resources, brand, retention } = config
+  return createKeys({
+    store,
+    audit,
+    now,
+    keyPrefix: brand.keyPrefix,
+    owners: accounts,
+    policy: {
+      scopes,
+      allowedScopes: keys.allowedScopes,
+      resources: [{ identifier: `${issuer}/api/v1`, scopes: Object.keys(scopes) }, ...resources],
+      defaultLifetimeSeconds: keys.defaultLifetimeSeconds,
+      maxLifetimeSeconds: keys.maxLifetimeSeconds,
+    },
+    denialSeconds: retention.denialsSeconds,
+  })
 }
 
 /** What self-registered apps may ask for. */

@@ -1,17 +1,12 @@
-/**
- * Who calls the API: the bearer of one of our access tokens, an API key or a personal access token. One rule for all three, so that every protected
- * route demands the same things in the same order and says no more than it must; the exact cause goes to the owner's denials.
- */
-import type { Account } from '../accounts/account.ts'
 import { AppError } from '../errors.ts'
 import type { AccessRule } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
-import type { Verdict } from '../keys/check.ts'
 import type { Denial } from '../keys/denials.ts'
-import type { Key } from '../keys/key.ts'
-import type { Caller } from '../observability/audit.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
-import type { RateLimiter, Standing } from '../security/rate-limit.ts'
+import type { Standing } from '../security/rate-limit.ts'
+import { type ApiCaller, keyCaller, tokenCaller } from './caller.ts'
+import { isExplaining, type Looking, looking } from './looking.ts'
+import { agentOf, type CredentialParts, callerOf, credentialOf, requestLine } from './presented.ts'
 import {
   challenge,
   insufficientScope,
@@ -20,60 +15,11 @@ import {
   rateLimited,
   tellStanding,
   tellSunset,
-  unauthenticated,
 } from './refusals.ts'
 
-/** Whoever has been let in. Times are seconds since 1970. */
-export interface ApiCaller {
-  readonly kind: 'access_token' | 'api_key' | 'personal_access_token'
-  /** The id of the key, or the `jti` of the token. */
-  readonly id: string
-  readonly name: string
-  /** Absent for a service app acting for itself. */
-  readonly account?: Account
-  readonly clientId?: string
-  readonly scopes: readonly string[]
-  readonly audience: string
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly acr?: string
-  readonly amr: readonly string[]
-  readonly authTime?: number
-  readonly sid?: string
-  readonly key?: Key
-  readonly ip: string
-  readonly limit?: Standing
-  readonly caller: Caller
-}
-
-export interface CredentialParts {
-  readonly issuer: string
-  /** The resource this API is. */
-  readonly audience: string
-  readonly checkToken: (
-    token: string,
-    request: { proof?: string; method: string; path: string },
-  ) => Promise<CheckedToken>
-  readonly isKey: (credential: string) => boolean
-  readonly checkKey: (
-    credential: string,
-    request: {
-      ip: string
-      userAgent: string
-      request: string
-      audience: string
-      scopes?: readonly string[]
-      limit: (key: Key) => Promise<Standing | undefined>
-    },
-  ) => Promise<Verdict>
-  readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }
-  readonly findAccount: (id: string) => Promise<Account | undefined>
-  readonly limiter: Pick<RateLimiter<'api_credential'>, 'take'>
-  readonly now: () => number
-  readonly recentSeconds: number
-}
-
 export interface Credentials {
+  /** Any credential of ours, and with `?explain=` in the query one that is only looked at: nothing is spent and no mark is left. */
+  look(): AccessRule<Looking>
   /** A credential of ours that holds the scope; without a scope any of ours. */
   bearer(scope?: string): AccessRule<ApiCaller>
   /** As `bearer`, but only an access token of a person whose interactive sign-in is recent (RFC 9470). */
@@ -94,6 +40,10 @@ export function createCredentials(parts: CredentialParts): Credentials {
     admit: check,
   })
   return {
+    look: () =>
+      rule('bearer', 'Any credential of ours.', undefined, (ctx) =>
+        isExplaining(ctx) ? looking(parts, ctx) : admit(ctx, undefined),
+      ),
     bearer: (scope) =>
       rule(
         `bearer ${scope ?? ''}`.trim(),
@@ -137,21 +87,14 @@ function admitting(parts: CredentialParts) {
     const { key, scopes } = verdict
     if (verdict.old) tellSunset(ctx, verdict.old)
     const account = await parts.findAccount(key.ownerId)
-    return {
-      kind: key.kind,
-      id: key.id,
-      name: key.name,
-      ...(account ? { account } : {}),
-      scopes,
-      audience: key.resource ?? parts.audience,
-      createdAt: Math.floor(key.createdAt / 1000),
-      expiresAt: Math.floor(key.expiresAt / 1000),
-      amr: [],
+    return keyCaller({
       key,
-      ip,
-      ...(verdict.limit ? { limit: verdict.limit as Standing } : {}),
+      scopes,
+      account,
+      audience: parts.audience,
       caller: callerOf(ctx, key.ownerId),
-    }
+      limit: verdict.limit as Standing | undefined,
+    })
   }
 }
 
@@ -189,40 +132,7 @@ async function admitToken(
   const scopes = claims.scope?.split(' ') ?? []
   if (scope && !scopes.includes(scope)) throw insufficientScope(parts, [scope], await noted('scope_missing', scope))
   const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
-  return {
-    kind: 'access_token',
-    id: claims.jti,
-    name: claims.client_id,
-    ...(account ? { account } : {}),
-    clientId: claims.client_id,
-    scopes,
-    audience: claims.aud,
-    createdAt: claims.iat,
-    expiresAt: claims.exp,
-    amr: claims.amr ?? [],
-    ...(claims.acr ? { acr: claims.acr } : {}),
-    ...(claims.auth_time ? { authTime: claims.auth_time } : {}),
-    ...(claims.sid ? { sid: claims.sid } : {}),
-    ip: ctx.state.ip,
-    ...(limit ? { limit } : {}),
-    caller: callerOf(ctx, claims.sub),
-  }
-}
-
-/** RFC 6750 §2.1: the header, and nothing else; a token in the query is refused wherever it comes. */
-function credentialOf(parts: CredentialParts, { req }: HttpContext): { scheme: string; credential: string } {
-  const header = req.headers.authorization
-  if (header === undefined) throw unauthenticated(parts)
-  const [, scheme = '', credential = ''] = /^(Bearer|DPoP) ([\w.~+/=-]{1,8192})$/i.exec(header) ?? []
-  if (credential === '') throw invalidToken(parts, 'The Authorization header is not well-formed.', undefined)
-  return { scheme: scheme.toLowerCase(), credential }
-}
-
-const agentOf = ({ req }: HttpContext) => (req.headers['user-agent'] ?? '').slice(0, 256)
-const requestLine = ({ method, state }: HttpContext) => `${method} ${state.route}`
-
-function callerOf(ctx: HttpContext, id: string): Caller {
-  return { kind: 'account', id, ip: ctx.state.ip, userAgent: agentOf(ctx), requestId: ctx.state.requestId }
+  return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
 }
 
 type Told = Pick<Denial, 'ownerId' | 'credential' | 'reason' | 'detail'>

@@ -12,6 +12,7 @@ import { createInteractions } from './interaction.ts'
 import { createSignOutFollowUp } from './logout.ts'
 import { type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts } from './pieces.ts'
+import { createProofCheck } from './proofs.ts'
 import { createProvider, sessionCookie } from './provider.ts'
 import { createSettlement } from './redemption.ts'
 import { createRefusals } from './refusals.ts'
@@ -85,6 +86,8 @@ export async function createEngine(parts: EngineParts) {
     handle: (request: IncomingMessage, response: ServerResponse) => handle(request, response),
     published: () => published,
     tokens: () => tokens,
+    /** As `tokens().check`, with the proof of possession where the token is bound. */
+    checkProven: createProofCheck({ issuer: settings.issuer, store, tokens: () => tokens, now }),
     interactions: createInteractions({
       provider: () => provider,
       clients,

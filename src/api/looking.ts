@@ -1,0 +1,50 @@
+/**
+ * Looking at a credential without using it: nothing is spent, counted or noted, and each scope can be asked about. It decides by the same rules as
+ * `credentials.ts`, so what it says about a route is what the route will do.
+ */
+import type { HttpContext } from '../http/server.ts'
+import { type ApiCaller, keyCaller, tokenCaller } from './caller.ts'
+import { type CredentialParts, callerOf, credentialOf } from './presented.ts'
+import { invalidToken } from './refusals.ts'
+
+/** A caller that can be asked why. */
+export type Looking = ApiCaller & {
+  readonly explain?: (scope: string) => Promise<{ allowed: boolean; reason: string | null }>
+}
+
+/** Whether the request only asks. */
+export const isExplaining = ({ state }: HttpContext): boolean => new URLSearchParams(state.query).has('explain')
+
+/** As `admit` for no scope, without spending, counting or noting anything. */
+export async function looking(parts: CredentialParts, ctx: HttpContext): Promise<Looking> {
+  const { credential, scheme } = credentialOf(parts, ctx)
+  const { ip } = ctx.state
+  if (!parts.isKey(credential)) {
+    const proof = scheme === 'dpop' ? { proof: String(ctx.req.headers['dpop'] ?? '') } : {}
+    const checked = await parts.checkToken(credential, { method: ctx.method, path: ctx.state.path, ...proof })
+    if (!checked.ok || checked.claims.aud !== parts.audience)
+      throw invalidToken(parts, 'The access token is not valid.', parts.denials.newRef())
+    const { claims } = checked
+    const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
+    const told = tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit: undefined })
+    return { ...told, explain: async (scope) => explained(told.scopes.includes(scope), 'scope_missing') }
+  }
+  const audience = parts.audience
+  const found = await parts.explainKey(credential, { ip, audience })
+  if (!found.allowed) throw invalidToken(parts, 'The credential is not valid.', parts.denials.newRef())
+  const { key, scopes } = found
+  const account = await parts.findAccount(key.ownerId)
+  const told = keyCaller({ key, scopes, account, audience, caller: callerOf(ctx, key.ownerId), limit: undefined })
+  return {
+    ...told,
+    explain: async (scope) => {
+      const answer = await parts.explainKey(credential, { ip, audience, scopes: [scope] })
+      return explained(answer.allowed, answer.allowed ? '' : answer.reason)
+    },
+  }
+}
+
+/** `scope_not_granted` is what a plain missing scope is called here (contract.md). */
+function explained(allowed: boolean, reason: string): { allowed: boolean; reason: string | null } {
+  return { allowed, reason: allowed ? null : reason === 'scope_missing' ? 'scope_not_granted' : reason }
+}

@@ -1,0 +1,59 @@
+/**
+ * What a request to the API presents, and what is needed to judge it. Judging is `credentials.ts`'s; looking without a trace is `looking.ts`'s.
+ */
+import type { Account } from '../accounts/account.ts'
+import type { HttpContext } from '../http/server.ts'
+import type { Explanation, Verdict } from '../keys/check.ts'
+import type { Denial } from '../keys/denials.ts'
+import type { Key } from '../keys/key.ts'
+import type { Caller } from '../observability/audit.ts'
+import type { CheckedToken } from '../oidc/interaction.ts'
+import type { RateLimiter, Standing } from '../security/rate-limit.ts'
+import { invalidToken, unauthenticated } from './refusals.ts'
+
+export interface CredentialParts {
+  readonly issuer: string
+  /** The resource this API is. */
+  readonly audience: string
+  readonly checkToken: (
+    token: string,
+    request: { proof?: string; method: string; path: string },
+  ) => Promise<CheckedToken>
+  readonly isKey: (credential: string) => boolean
+  readonly checkKey: (
+    credential: string,
+    request: {
+      ip: string
+      userAgent: string
+      request: string
+      audience: string
+      scopes?: readonly string[]
+      limit: (key: Key) => Promise<Standing | undefined>
+    },
+  ) => Promise<Verdict>
+  readonly explainKey: (
+    credential: string,
+    asked: { ip: string; audience: string; scopes?: readonly string[] },
+  ) => Promise<Explanation>
+  readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }
+  readonly findAccount: (id: string) => Promise<Account | undefined>
+  readonly limiter: Pick<RateLimiter<'api_credential'>, 'take'>
+  readonly now: () => number
+  readonly recentSeconds: number
+}
+
+/** RFC 6750 §2.1: the header, and nothing else; a token in the query is refused wherever it comes. */
+export function credentialOf(parts: CredentialParts, { req }: HttpContext): { scheme: string; credential: string } {
+  const header = req.headers.authorization
+  if (header === undefined) throw unauthenticated(parts)
+  const [, scheme = '', credential = ''] = /^(Bearer|DPoP) ([\w.~+/=-]{1,8192})$/i.exec(header) ?? []
+  if (credential === '') throw invalidToken(parts, 'The Authorization header is not well-formed.', undefined)
+  return { scheme: scheme.toLowerCase(), credential }
+}
+
+export const agentOf = ({ req }: HttpContext) => (req.headers['user-agent'] ?? '').slice(0, 256)
+export const requestLine = ({ method, state }: HttpContext) => `${method} ${state.route}`
+
+export function callerOf(ctx: HttpContext, id: string): Caller {
+  return { kind: 'account', id, ip: ctx.state.ip, userAgent: agentOf(ctx), requestId: ctx.state.requestId }
+}
