@@ -39,7 +39,7 @@ const UNKNOWN_LIMIT = 10_000
 export function createLook({ store, now, keyPrefix, owners }: Dependencies): Look {
   const load = (id: string) => store.find<KeyRecord>('key', id)
   const keys = createFresh<Stored<KeyRecord>>({ load, now, limit: KEYS_LIMIT })
-  const people = createFresh<Owner>({ load: owners.find, now, limit: OWNERS_LIMIT })
+  const people = createFresh<Owner>({ load: (id) => owners.find(id), now, limit: OWNERS_LIMIT })
   const unknown = createUnknown(now)
 
   const findSecret = async (id: KeyId, digest: string) => {
