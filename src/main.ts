@@ -8,6 +8,7 @@ import { addAppCommands } from './cli/app.ts'
 import { addAuditCommands } from './cli/audit.ts'
 import { addConfigCommands, loadOrRefuse } from './cli/config.ts'
 import { addDoctorCommand } from './cli/doctor.ts'
+import { addKeyCommands } from './cli/key.ts'
 import { createProgram, runProgram } from './cli/program.ts'
 import { addServeCommand } from './cli/serve.ts'
 import { addSigningKeysCommands } from './cli/signing-keys.ts'
@@ -30,6 +31,7 @@ addConfigCommands(program)
 const openCore = async () => (await import('./core.ts')).openCore(loadOrRefuse().config)
 addAccountCommands(program, openCore)
 addAppCommands(program, openCore)
+addKeyCommands(program, openCore)
 addSigningKeysCommands(program, openCore)
 addAuditCommands(program, openCore)
 addStoreCommands(program, openCore)
