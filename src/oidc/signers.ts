@@ -30,10 +30,27 @@ export function signerFor(jwk: JWK): ExternalSigningKey {
   return Object.assign(new Signer(), { kid: jwk.kid, alg: jwk.alg })
 }
 
-/** RFC 7518 §3.4: an ECDSA signature is both numbers side by side, not the ASN.1 that OpenSSL makes by default. */
+/** A key that is handed over alone is recognised at once; with options around it, that alone costs as much as the signature. */
 function signatureBy(algorithm: string | undefined, key: KeyObject): (text: Uint8Array) => Buffer | Promise<Buffer> {
-  if (algorithm === 'ES256') return (text) => sign('sha256', text, { key, dsaEncoding: 'ieee-p1363' })
+  if (algorithm === 'ES256') return (text) => sideBySide(sign('sha256', text, key))
   if (algorithm === 'EdDSA') return (text) => sign(null, text, key)
   if (algorithm === 'RS256') return (text) => signInPool('sha256', text, { key })
   throw new TypeError(`no signer for ${algorithm}`)
+}
+
+/**
+ * RFC 7518 §3.4: an ECDSA signature is both numbers side by side, 32 bytes each. OpenSSL makes ASN.1: a sequence of two integers,
+ * each with its length before it, without leading zeros but for one that keeps it positive.
+ */
+function sideBySide(asn1: Buffer): Buffer {
+  const signature = Buffer.alloc(64)
+  const firstEnd = 4 + asn1.readUInt8(3)
+  for (const [integer, end] of [
+    [asn1.subarray(4, firstEnd), 32],
+    [asn1.subarray(firstEnd + 2), 64],
+  ] as const) {
+    const number = integer.subarray(-32)
+    number.copy(signature, end - number.length)
+  }
+  return signature
 }

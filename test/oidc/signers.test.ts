@@ -2,7 +2,7 @@
  * Signatures are what JWS says they are, for each algorithm, and do not wait for the pool that hashes passwords.
  */
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, scrypt } from 'node:crypto'
+import { generateKeyPairSync, scrypt, verify } from 'node:crypto'
 import { test } from 'node:test'
 import { compactVerify, type JWK } from 'jose'
 import { signerFor } from '../../src/oidc/signers.ts'
@@ -28,6 +28,17 @@ for (const alg of Object.keys(pairs) as (keyof typeof pairs)[]) {
     await assert.rejects(compactVerify(token, newSigner(alg).publicKey))
   })
 }
+
+test('every ES256 signature is two numbers of 32 bytes, however short or long they are', async () => {
+  const { signer, publicKey } = newSigner('ES256')
+  // One number in 256 begins with a zero byte: 1500 signatures have about a dozen.
+  for (let count = 0; count < 1500; count += 1) {
+    const text = Buffer.from(`text ${count}`)
+    const signature = await signer.sign(text)
+    assert.equal(signature.length, 64)
+    assert.ok(verify('sha256', text, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature), `text ${count}`)
+  }
+})
 
 test('a signature does not wait for password hashes that fill the pool', async () => {
   const { signer } = newSigner('ES256')
