@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Provider } from 'oidc-provider'
 import { type AccessTokens, createAccessTokens } from './access-tokens.ts'
 import { stands } from './accounts.ts'
+import { createConsents } from './consents.ts'
 import { createPollGate } from './device.ts'
 import { createEndpoints } from './endpoints.ts'
 import { createInteractions } from './interaction.ts'
@@ -96,6 +97,7 @@ export async function createEngine(parts: EngineParts) {
       accounts: parts.accounts,
     }),
     clients,
+    consents: createConsents({ store, vault: parts.vault }),
     grants,
     resources,
     restart,

@@ -1,0 +1,61 @@
+/**
+ * The API, put together: every route below `/api/v1` in one table, from which the reference is made too.
+ */
+import type { Account } from '../accounts/account.ts'
+import type { Apps } from '../apps/apps.ts'
+import type { Route } from '../http/route.ts'
+import type { Keys } from '../keys/keys.ts'
+import type { Audit } from '../observability/audit.ts'
+import type { Store } from '../storage/store.ts'
+import { createAccountRoutes } from './accounts.ts'
+import { createCredentials } from './credentials.ts'
+import { createOwnRoutes, type OwnParts, ownerOf } from './own.ts'
+import type { CredentialParts } from './presented.ts'
+
+interface ApiParts
+  extends Pick<CredentialParts, 'issuer' | 'audience' | 'checkToken' | 'limiter' | 'now' | 'recentSeconds'> {
+  readonly keys: Keys
+  readonly isKey: (credential: string) => boolean
+  readonly accounts: { find(id: string): Promise<Account | undefined> }
+  readonly apps: Pick<Apps, 'find'>
+  readonly audit: Audit
+  readonly store: Pick<Store, 'read'>
+  readonly sessions: OwnParts['sessions']
+  readonly consents: OwnParts['consents'] & { end(accountId: string, id: string): Promise<{ clientId: string }> }
+}
+
+export function createApi(parts: ApiParts): readonly Route[] {
+  const { keys, accounts, apps, audit, store, consents } = parts
+  const credentials = createCredentials({
+    ...parts,
+    checkKey: keys.check as CredentialParts['checkKey'],
+    explainKey: keys.explain,
+    denials: keys.denials,
+    findAccount: accounts.find,
+  })
+  return [
+    ...createAccountRoutes(credentials),
+    ...createOwnRoutes({
+      credentials,
+      sessions: parts.sessions,
+      consents,
+      denials: keys.denials,
+      readLog: (accountId, paging) => store.read(accountId, paging),
+      async appName(clientId) {
+        const app = await apps.find(clientId)
+        return app && { name: app.name, verified: app.verified }
+      },
+      async disconnect(caller, id) {
+        const accountId = ownerOf(caller)
+        const { clientId } = await consents.end(accountId, id)
+        await audit.note(caller.caller, {
+          event: 'consent.ended',
+          outcome: 'done',
+          accountId,
+          subject: clientId,
+          reason: 'by_owner',
+        })
+      },
+    }),
+  ]
+}
