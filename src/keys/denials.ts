@@ -1,6 +1,6 @@
 /**
  * Why a credential was refused, for its owner and nobody else. Every refusal has a short reference; only what belongs to an owner is stored.
- * A flood stores little: the same refusal within a minute keeps its reference, one place and one credential have a number per hour.
+ * A flood stores little: the same refusal within a minute keeps its reference, one place and one credential have a number per hour and day.
  * A refusal beyond that, or of nobody's credential, has a reference that leads nowhere: outside they look the same.
  */
 import { AppError } from '../errors.ts'
@@ -51,8 +51,9 @@ interface Dependencies {
 const REF_LENGTH = 10
 const SAME_MS = 60_000
 const HOUR_SECONDS = 3600
-const PER_PLACE = 20
-const PER_CREDENTIAL = 100
+const DAY_SECONDS = 86_400
+/** What is stored at most: of one place and credential per hour, of one credential per hour and per day. */
+const bounds = { placeHour: 50, hour: 100, day: 300 } as const
 const REMEMBERED = 10_000
 
 export function createDenials(dependencies: Dependencies): Denials {
@@ -119,12 +120,12 @@ function createRecent(now: () => number) {
   }
 }
 
-/** How many refusals are stored per hour, over all processes. A bound that is reached is not asked for again until it ends. */
+/** Counts what is stored, over all processes. A bound that is reached is not asked for again until it ends. */
 function createBounds({ store, now }: Pick<Dependencies, 'store' | 'now'>) {
   const full = new Map<string, number>()
-  const admitTo = async (counter: string, limit: number): Promise<boolean> => {
+  const admitTo = async (counter: string, limit: number, windowSeconds: number): Promise<boolean> => {
     if ((full.get(counter) ?? 0) > now()) return false
-    const { count, resetSeconds } = await store.increment(counter, HOUR_SECONDS)
+    const { count, resetSeconds } = await store.increment(counter, windowSeconds)
     if (count <= limit) return true
     full.delete(counter)
     full.set(counter, now() + resetSeconds * 1000)
@@ -134,7 +135,8 @@ function createBounds({ store, now }: Pick<Dependencies, 'store' | 'now'>) {
   return {
     /** Per place first: one that floods must not use up what others may say about the credential. */
     admit: async ({ credential, ip }: Denial): Promise<boolean> =>
-      (await admitTo(`denials ${credential} ${placeOf(ip) ?? ip}`, PER_PLACE)) &&
-      (await admitTo(`denials ${credential}`, PER_CREDENTIAL)),
+      (await admitTo(`denials ${credential} ${placeOf(ip) ?? ip}`, bounds.placeHour, HOUR_SECONDS)) &&
+      (await admitTo(`denials ${credential}`, bounds.hour, HOUR_SECONDS)) &&
+      (await admitTo(`denials of the day ${credential}`, bounds.day, DAY_SECONDS)),
   }
 }

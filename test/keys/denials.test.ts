@@ -135,7 +135,7 @@ onEveryKeyStore((desk) => {
     for (let call = 0; call < 200; call += 1) {
       await (call % 2 ? keys : other).check(credential, from(HOME, { request: `GET /${call}` }))
     }
-    assert.equal(await stored(), 20)
+    assert.equal(await stored(), 50)
     for (let call = 0; call < 300; call += 1) {
       await (call % 2 ? keys : other).check(credential, from(`2001:db8:${call.toString(16)}::1`))
     }
@@ -143,5 +143,10 @@ onEveryKeyStore((desk) => {
     pass(3_601_000)
     const later = mustDeny(await keys.check(credential, from('2001:db8:ffff::1')))
     assert.equal((await keys.denials.getOwned(owner.id, later.errorRef)).reason, 'revoked')
+    for (let hour = 0; hour < 4; hour += 1) {
+      for (let call = 0; call < 120; call += 1) await keys.check(credential, from(`2001:db8:${hour}${call}::1`))
+      pass(3_601_000)
+    }
+    assert.equal(await stored(), 300)
   })
 })

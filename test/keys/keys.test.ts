@@ -23,7 +23,7 @@ const forge = (credential: string) => {
 }
 
 onEveryKeyStore((desk) => {
-  test('a key has the contract’s form, is shown once, kept as a digest and works at once', async () => {
+  test('AK6: a key has the contract’s form, is shown once, kept as a digest and works at once', async () => {
     const { keys, other, newOwner, dump, store } = desk()
     const owner = newOwner()
     for (const [kind, word] of [
