@@ -12,6 +12,7 @@ import { createSetupLinks } from './accounts/setup-link.ts'
 import { createTotp } from './accounts/totp.ts'
 import { createOperations } from './api/operations.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
+import { createApi } from './api/routes.ts'
 import { createWellKnown } from './api/well-known.ts'
 import type { Config } from './config/schema.ts'
 import { type CoreOptions, localesDirectory, openCore, PLAYGROUND, SETTINGS, viewsDirectory } from './core.ts'
@@ -100,7 +101,7 @@ interface Root {
 }
 
 async function listen(config: Config, { core, log, metrics, now, announce }: Root): Promise<RunningServer> {
-  const { store, vault, accounts, apps, audit, outbound, passwords } = core
+  const { store, vault, accounts, apps, keys, audit, outbound, passwords } = core
   const { issuer, rateLimits } = config
   const isDevelopment = config.mode === 'development'
 
@@ -117,6 +118,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       token_client: rateLimits.tokenClient,
       authorize_address: rateLimits.authorizeAddress,
       registration_address: rateLimits.registrationAddress,
+      api_credential: rateLimits.apiCredential,
       client_secret: { limit: 20, windowSeconds: 60 },
       device_address: { limit: 10, windowSeconds: 60 },
     },
@@ -256,6 +258,23 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       startedAt: now(),
       anyone,
     }),
+    ...createApi({
+      issuer,
+      audience: engine.resources.standard.identifier,
+      checkToken: engine.checkProven,
+      limiter,
+      now,
+      recentSeconds: config.lifetimes.stepUpSeconds,
+      keys,
+      isKey: (credential) =>
+        credential.startsWith(`${brand.keyPrefix}_key_`) || credential.startsWith(`${brand.keyPrefix}_pat_`),
+      accounts,
+      apps,
+      audit,
+      store,
+      sessions: engine.sessions,
+      consents: engine.consents,
+    }),
     ...(core.registration
       ? createRegistrationRoutes({
           issuer,
@@ -297,6 +316,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     showReasons: config.debug,
   })
   outbox.start()
+  keys.start()
   const { port } = await server.listen({ host: config.host, port: config.port })
   const link = announce ? await links.renew() : undefined
   return {
@@ -310,6 +330,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     async close() {
       await server?.close()
       await engine.close()
+      await keys.stop()
       await outbox.stop()
       await core.close()
     },

@@ -15,6 +15,7 @@ type Policy =
   | 'token_client'
   | 'authorize_address'
   | 'registration_address'
+  | 'api_credential'
   | 'client_secret'
   | 'device_address'
 

@@ -109,7 +109,11 @@ function reduced(scopes: ScopeMap, kept: readonly string[]): ScopeMap {
   return Object.fromEntries(left.filter(([, list]) => list.length > 0))
 }
 
-type GrantPayload = Omit<AdapterPayload, 'openid'> & { openid?: { scope?: string }; resources?: Record<string, string> }
+type GrantPayload = {
+  openid?: { scope?: string }
+  resources?: Record<string, string>
+  exp?: number
+}
 
 /** The library's grant keeps its scopes as text per resource; the sealed payload is written anew over the version that was read. */
 async function shrinkFamily(
