@@ -84,7 +84,8 @@ export function loadLocales(directory: string): (locale: string) => Words {
   const all = new Map<string, Words>(shippedLocales.map((locale) => [locale, loadWords(directory, locale)]))
   const english = all.get('en')
   return (locale) => {
-    const words = all.get(locale) ?? english
+    // An account may say `fr-CA`: its language is shipped, its region is not.
+    const words = all.get(locale) ?? all.get(locale.split('-')[0] ?? '') ?? english
     if (!words) throw new TypeError('English is missing')
     return words
   }

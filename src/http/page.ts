@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import ejs from 'ejs'
 import { type Assets, loadAssets } from './assets.ts'
 import { loadLocales, localeNames, type Words } from './locale.ts'
-import type { MailName, Mails, ShownAccount } from './views.ts'
+import type { MailName, Mails } from './mails.ts'
+import type { ShownAccount } from './views.ts'
 
 /** How the operator's server presents itself. `logo` is a file path. */
 export interface Brand {
@@ -135,15 +136,17 @@ export function createRenderer(options: RendererOptions): Renderer {
     },
     renderMail(mail, model, locale) {
       const words = wordsFor(locale)
-      const locals: Locals = { ...localsFor(words), model }
+      const locals: Locals = { ...localsFor(words), model, view: mail.slice('mail/'.length) }
+      // Most mails share one layout; a file of its own comes first.
+      const layout = templates.has(mail) ? mail : 'mail/notice'
       const subject = words.t(`${mail.replace('/', '.')}.subject`, {
         brand: brand.name,
         app: 'appName' in model ? model.appName : '',
       })
       return {
         subject: clean(subject).replace(/\s+/g, ' '),
-        text: draw('mail/layout.text', { ...locals, content: draw(`${mail}.text`, locals) }),
-        html: draw('mail/layout', { ...locals, content: draw(mail, locals) }),
+        text: draw('mail/layout.text', { ...locals, content: draw(`${layout}.text`, locals) }),
+        html: draw('mail/layout', { ...locals, content: draw(layout, locals) }),
       }
     },
     assets: () => assets,

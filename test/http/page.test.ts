@@ -10,6 +10,7 @@ import { builtInScopes } from '../../src/config/tokens.ts'
 import { errorCodes } from '../../src/errors.ts'
 import { brandStylesheet } from '../../src/http/accent.ts'
 import { loadLocales, negotiateLocale, shippedLocales } from '../../src/http/locale.ts'
+import { noticeNames } from '../../src/http/mails.ts'
 import { compileMessage } from '../../src/http/messages.ts'
 import { hostileName, samples } from '../browser/samples.ts'
 import { createTestRenderer, localesDirectory, viewsDirectory } from '../support/pages.ts'
@@ -273,6 +274,30 @@ describe('mails', () => {
       assert.match(mail.text, /http:\/\/localhost:4000\//)
       assert.doesNotMatch(mail.subject + mail.text + mail.html, /⟦|\{\w+\}/)
       assert.match(renderer.renderMail('mail/test', { at: 0 }, locale).text, /1970/)
+    }
+  })
+
+  it('about an account say everything in every language, and link to this server only', () => {
+    const full = {
+      code: '123456',
+      path: '/verify/x',
+      expiresAt: 0,
+      at: 1,
+      ip: '192.0.2.1',
+      userAgent: '<b>',
+      left: 3,
+      until: 0,
+    }
+    for (const name of noticeNames) {
+      for (const locale of [...shippedLocales, 'fr-CA']) {
+        const { subject, text, html } = renderer.renderMail(`mail/${name}`, { ...full, factor: 'passkey' }, locale)
+        assert.doesNotMatch(subject + text + html, /⟦|\{\w+\}|undefined/, `${locale} ${name}`)
+        assert.match(text, /^http:\/\/localhost:4000\/verify\/x$/m)
+        assert.match(text, /123456/)
+        for (const [link] of (text + html).matchAll(/https?:[^\s"<]+/g))
+          assert.match(link, /^http:\/\/localhost:4000(\/|$)/)
+        assert.doesNotMatch(html, /<b>/)
+      }
     }
   })
 
