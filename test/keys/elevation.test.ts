@@ -92,6 +92,16 @@ onEveryKeyStore((desk) => {
     await assert.rejects(keys.elevations.approve(operator, owner.id, waiting.id), (error) => hasCode(error, 'conflict'))
   })
 
+  test('attack: during an overlap the new secret may be lifted, and the old one gets nothing of it', async () => {
+    const { keys, newOwner } = desk()
+    const owner = newOwner()
+    const token = await newKey(desk(), owner, { kind: 'personal_access_token' })
+    const { credential } = await keys.rotate(operator, token.owned)
+    await keys.elevations.approve(operator, owner.id, (await ask(desk(), { ...token, credential })).id)
+    mustAllow(await keys.check(credential, asking('data:write')))
+    assert.equal(outcome(await keys.check(token.credential, asking('data:write'))), 'scope_missing')
+  })
+
   test('attack: nothing is lifted beyond its owner’s rights, and neither API keys nor children are', async () => {
     const { keys, newOwner, owners } = desk()
     const owner = newOwner()

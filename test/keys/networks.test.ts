@@ -61,6 +61,13 @@ test('a network within another admits no address that the other does not', () =>
       if (areWithin([inner], [outer]) && admittingNetwork(ip, [inner])) assert.ok(admittingNetwork(ip, [outer]))
     }),
   )
+  // The same first address with other lengths, where a wider network could pass for a narrower one.
+  fc.assert(
+    fc.property(ipv4, fc.nat(32), fc.nat(32), (address, inner, outer) => {
+      const zeros = canonicalNetwork(`${address}/${Math.min(inner, outer)}`)?.split('/')[0]
+      assert.equal(areWithin([`${zeros}/${inner}`], [`${zeros}/${outer}`]), inner >= outer)
+    }),
+  )
   assert.ok(areWithin(['10.1.0.0/16'], ['10.0.0.0/8']) && !areWithin(['10.0.0.0/8'], ['10.1.0.0/16']))
   assert.ok(areWithin([], []) && areWithin(['10.0.0.0/8'], []) && !areWithin([], ['10.0.0.0/8']))
   assert.ok(!areWithin(['::/0'], ['0.0.0.0/0']) && !areWithin(['0.0.0.0/0'], ['::/0']))
