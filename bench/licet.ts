@@ -27,8 +27,9 @@ export interface LicetChoice extends Pick<LicetOptions, 'store' | 'file' | 'env'
   readonly script?: string
 }
 
-/** What `npm start` runs: compiled when it has been built, else from source. */
+/** What `npm start` runs: compiled when it has been built, else from source. `LICET_BENCH_MAIN` names another build. */
 export function mainScript(): string {
+  if (process.env['LICET_BENCH_MAIN']) return process.env['LICET_BENCH_MAIN']
   const compiled = join(root, 'dist/main.js')
   return existsSync(compiled) ? compiled : join(root, 'src/main.ts')
 }
