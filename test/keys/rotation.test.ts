@@ -81,6 +81,19 @@ onEveryKeyStore((desk) => {
     for (const one of [...made, credential]) mustAllow(await keys.check(one, from()))
   })
 
+  test('RC1: of parallel rotations without overlap each that is answered was made in turn, and one secret works in the end', async () => {
+    const { keys, other, newOwner } = desk()
+    const { owned, credential } = await newKey(desk(), newOwner())
+    const wish = { overlapSeconds: 0 }
+    const tries = Array.from({ length: 20 }, (_, index) => (index % 2 ? keys : other).rotate(operator, owned, wish))
+    const made = (await Promise.allSettled(tries)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    assert.equal(new Set(made.map(({ key }) => key.secretNumber)).size, made.length)
+    const outcomes = await Promise.all(
+      [...made.map((one) => one.credential), credential].map((one) => keys.check(one, from())),
+    )
+    assert.equal(outcomes.filter(({ allowed }) => allowed).length, 1)
+  })
+
   test('calls on two processes never fail while a key is rotated and its callers move over', async () => {
     const { keys, other, newOwner, pass } = desk()
     const { owned, credential } = await newKey(desk(), newOwner())
