@@ -14,6 +14,7 @@ import { fencedAccounts } from './oidc/fence.ts'
 import type { EngineParts } from './oidc/pieces.ts'
 import type { OidcSettings, Resource } from './oidc/settings.ts'
 import type { Guesses } from './security/guesses.ts'
+import { limitKeys } from './security/network.ts'
 import type { Outbound } from './security/outbound.ts'
 
 export interface ProtocolParts {
@@ -49,7 +50,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     factsOf,
     admitClient: parts.limitClient,
     async verifySecret(app, secret, ctx) {
-      const guesser = ctx && `${app.clientId} ${factsOf(ctx.req).ip}`
+      const guesser = ctx && `${app.clientId} ${limitKeys(factsOf(ctx.req).ip).narrow}`
       if (guesser) parts.secretGuesses.admit(guesser)
       if (core.apps.verifySecret(app, secret)) return true
       if (guesser) await parts.secretGuesses.count(guesser)

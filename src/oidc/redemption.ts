@@ -33,6 +33,7 @@ export function createSettlement({ store, refresh, now, onReplay }: RedemptionPa
       redemption.stored,
     )
     if (consumed.changed) return
+    if (work.childId) await store.remove('refresh_token', work.childId)
     await onReplay(ctx, redemption)
     refuse(ctx)
   }

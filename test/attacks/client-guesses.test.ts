@@ -77,6 +77,19 @@ test('CA1: guesses at introspection and revocation count like those at the token
   assert.ok(answers.some(({ status }) => status === 429))
 })
 
+test('CA1: guesses from one IPv6 network count together, those from elsewhere do not', async (t) => {
+  const proxied = await startLicet({ env: { LICET_TRUSTED_PROXIES: '127.0.0.1/32' } })
+  t.after(() => proxied.close())
+  const victim = await registerApp(proxied)
+  const guess = (address: string) =>
+    victim
+      .with(basic(victim.clientId, 'guess'))
+      .post('/revoke', { token: 'x' }, { headers: { 'x-forwarded-for': address } })
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => guess(`2001:db8::${index + 1}:1`)))
+  assert.deepEqual(tally(answers), { '401 invalid_client': 20, '429 temporarily_unavailable': 20 })
+  assert.equal((await guess('2001:db8:0:1::1')).status, 401)
+})
+
 test('CA1: foreign, empty, cut, longer and odd secrets are refused, and an unknown app reads the same', async () => {
   const secret = service.secret ?? ''
   const bodies = new Set<string>()
