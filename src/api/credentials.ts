@@ -22,6 +22,8 @@ export interface Credentials {
   look(): AccessRule<Looking>
   /** A credential of ours that holds the scope; without a scope any of ours. */
   bearer(scope?: string): AccessRule<ApiCaller>
+  /** As `bearer`, but never a key: what would change keys must come from a person's access token. */
+  personal(scope: string): AccessRule<ApiCaller>
   /** As `bearer`, but only an access token of a person whose interactive sign-in is recent (RFC 9470). */
   recent(scope: string): AccessRule<ApiCaller>
 }
@@ -51,6 +53,12 @@ export function createCredentials(parts: CredentialParts): Credentials {
         scope,
         (ctx) => admit(ctx, scope),
       ),
+    personal: (scope) =>
+      rule(`bearer ${scope}, no key`, `An access token of a person with \`${scope}\`.`, scope, async (ctx) => {
+        const caller = await admit(ctx, scope)
+        if (caller.kind === 'access_token' && caller.account) return caller
+        throw new AppError('forbidden', 'A key cannot make, change or rotate keys.')
+      }),
     recent: (scope) =>
       rule(
         `bearer ${scope}, recent sign-in`,

@@ -3,18 +3,21 @@
  */
 import type { Account } from '../accounts/account.ts'
 import type { Apps } from '../apps/apps.ts'
-import type { Route } from '../http/route.ts'
+import type { AccessRule, Route } from '../http/route.ts'
 import type { Keys } from '../keys/keys.ts'
-import type { Audit } from '../observability/audit.ts'
+import type { Audit, Caller } from '../observability/audit.ts'
 import type { Store } from '../storage/store.ts'
 import { createAccountRoutes } from './accounts.ts'
 import { createCredentials } from './credentials.ts'
+import { createKeyRoutes } from './keys.ts'
 import { createOwnRoutes, type OwnParts, ownerOf } from './own.ts'
 import type { CredentialParts } from './presented.ts'
+import { usingKey } from './using.ts'
 
 interface ApiParts
   extends Pick<CredentialParts, 'issuer' | 'audience' | 'checkToken' | 'limiter' | 'now' | 'recentSeconds'> {
   readonly keys: Keys
+  readonly anyone: AccessRule<Caller>
   readonly isKey: (credential: string) => boolean
   readonly accounts: { find(id: string): Promise<Account | undefined> }
   readonly apps: Pick<Apps, 'find'>
@@ -26,14 +29,16 @@ interface ApiParts
 
 export function createApi(parts: ApiParts): readonly Route[] {
   const { keys, accounts, apps, audit, store, consents } = parts
-  const credentials = createCredentials({
+  const credentialParts: CredentialParts = {
     ...parts,
     checkKey: keys.check as CredentialParts['checkKey'],
     explainKey: keys.explain,
     denials: keys.denials,
     findAccount: accounts.find,
-  })
+  }
+  const credentials = createCredentials(credentialParts)
   return [
+    ...createKeyRoutes({ credentials, keys, parent: usingKey(credentialParts), anyone: parts.anyone }),
     ...createAccountRoutes(credentials),
     ...createOwnRoutes({
       credentials,
