@@ -1,7 +1,8 @@
 /**
- * Counting against a shared counter with few round trips: a process reserves a share of the limit, spends it locally and comes back
- * for more. Reservations are cut at the limit, so all processes together never admit more than it; what one process reserved and did
- * not spend is lost until the window ends. A share of 1 is exact counting.
+ * Counting against a shared counter with few round trips: a process reserves some of the limit, spends it locally and comes back for
+ * more. Reservations are cut at the limit, so all processes together never admit more than it. What one process reserved and did not
+ * spend is lost until the window ends; therefore a reservation begins with one and doubles while it is spent, so that many processes, or
+ * one that is started again and again, do not use a limit up between them. A share of 1 is exact counting.
  */
 import type { Store } from '../storage/store.ts'
 
@@ -9,7 +10,7 @@ export interface Wanted {
   readonly counter: string
   readonly limit: number
   readonly windowSeconds: number
-  /** How many to reserve at once. */
+  /** How many to reserve at once, at most. */
   readonly share: number
 }
 
@@ -31,6 +32,8 @@ interface Purse {
   /** Not yet reserved by anybody, as of the last look. */
   unreserved: number
   endsAt: number
+  /** How many were reserved last. */
+  lastShare: number
   refill: Promise<void> | undefined
 }
 
@@ -51,8 +54,11 @@ export function createReservations({
     return { allowed: count <= limit, remaining: Math.max(0, limit - count), resetSeconds }
   }
 
-  const refill = async (purse: Purse, { counter, limit, windowSeconds, share }: Wanted): Promise<void> => {
+  const refill = async (purse: Purse, wanted: Wanted): Promise<void> => {
+    const { counter, limit, windowSeconds } = wanted
+    const share = Math.max(1, Math.min(wanted.share, purse.lastShare * 2))
     const { count, resetSeconds } = await store.increment(counter, windowSeconds, share)
+    purse.lastShare = share
     const before = count - share
     purse.left += Math.max(0, Math.min(share, limit - before))
     purse.unreserved = Math.max(0, limit - count)
@@ -62,7 +68,7 @@ export function createReservations({
   const purseOf = (counter: string): Purse => {
     const known = purses.get(counter)
     if (known && (known.refill || known.endsAt > now())) return known
-    const purse: Purse = { left: 0, unreserved: 1, endsAt: 0, refill: undefined }
+    const purse: Purse = { left: 0, unreserved: 1, endsAt: 0, lastShare: 0, refill: undefined }
     purses.delete(counter)
     purses.set(counter, purse)
     if (purses.size > MAX_PURSES) for (const oldest of purses.keys()) if (purses.delete(oldest)) break
