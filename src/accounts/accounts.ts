@@ -163,7 +163,8 @@ function changing(dependencies: Dependencies): Changing {
       return change(caller, 'account.attributes_changed', id, (record) => ({ ...record, attributes }))
     },
     async setPassword(caller, id, password) {
-      const passwordDigest = await dependencies.passwords.hash(password)
+      const known = (await dependencies.store.find<AccountRecord>('account', id))?.value ?? missing()
+      const passwordDigest = await dependencies.passwords.hash(password, [known.email, known.name])
       const next: Next = (record) => ({ ...record, passwordDigest, epoch: record.epoch + 1 })
       return change(caller, 'account.password_changed', id, next)
     },

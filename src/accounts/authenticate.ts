@@ -128,9 +128,7 @@ async function rehash(
   found: Stored<AccountRecord>,
   password: string,
 ): Promise<void> {
-  // A password chosen under an older policy may be shorter than today's; it then keeps its old digest.
-  if (passwords.problem(password)) return
-  const passwordDigest = await passwords.hash(password)
+  const passwordDigest = await passwords.rehash(password)
   await store.update<AccountRecord>('account', found.id, (record) =>
     record.passwordDigest === found.value.passwordDigest ? { value: { ...record, passwordDigest } } : undefined,
   )

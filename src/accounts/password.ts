@@ -8,6 +8,7 @@ import { hash as argon2Hash, argon2id, verify as argon2Verify, needsRehash } fro
 import { AppError } from '../errors.ts'
 import { randomToken } from '../secrets.ts'
 import { createGate } from './gate.ts'
+import { readImportedHash } from './imported-hashes.ts'
 
 export interface PasswordOptions {
   /** How many are hashed at once; below `UV_THREADPOOL_SIZE`. Default 2. */
@@ -21,21 +22,25 @@ export interface PasswordOptions {
   readonly minimumLength?: number
   /** Default m=19456 KiB, t=2, p=1 (OWASP). Raising them rehashes each password at its next sign-in. */
   readonly cost?: { readonly memoryKiB: number; readonly passes: number }
+  /** Whether anybody would guess it, knowing these words of the account. Default: nothing is looked up. */
+  readonly isGuessable?: (password: string, words: readonly string[]) => Promise<boolean>
 }
 
-export type PasswordProblem = 'too_short' | 'too_long' | 'malformed'
+export type PasswordProblem = 'too_short' | 'too_long' | 'malformed' | 'too_common'
 
 export interface Passwords {
   readonly minimumLength: number
-  /** What is wrong with a password somebody wants to have; undefined when nothing is. */
+  /** What is wrong with the form of a password; undefined when nothing is. Whether it is common `hash` finds out. */
   problem(password: string): PasswordProblem | undefined
   /** The same as a sentence for people. */
   explain(problem: PasswordProblem): string
   /**
    * The digest to store of a password somebody chose. `words` are the account's own, which it must not consist of.
-   * @throws invalid_request when `problem` has one, overloaded when too many wait.
+   * @throws invalid_request for a malformed, short, long or common one, overloaded when too many wait.
    */
   hash(password: string, words?: readonly string[]): Promise<string>
+  /** The digest of a password that is in use already: no policy. @throws overloaded when too many wait. */
+  rehash(password: string): Promise<string>
   /**
    * Whether the password is the digest's, and whether the digest should be made anew. Without a digest the same work is done and
    * the answer is no. @throws overloaded when too many wait.
@@ -52,6 +57,8 @@ const problemSentences: Readonly<Record<PasswordProblem, (minimum: number) => st
   too_short: (minimum) => `Use at least ${minimum} characters.`,
   too_long: () => `Use at most ${LIMIT_BYTES} bytes.`,
   malformed: () => 'Use whole characters only.',
+  too_common: () =>
+    'This password is easy to guess: it is common, was leaked, or is made of your own name. Choose another.',
 }
 
 /** @throws TypeError when `minimumLength` is below 8. */
@@ -61,6 +68,7 @@ export function createPasswords(options: PasswordOptions = {}): Passwords {
     queueLimit = 64,
     minimumLength = LEAST_LENGTH,
     cost = { memoryKiB: 19_456, passes: 2 },
+    isGuessable = async () => false,
   } = options
   if (minimumLength < LEAST_LENGTH) throw new TypeError(`a password has at least ${LEAST_LENGTH} characters`)
   const gate = createGate({ places: threads, queueLimit, retryAfterSeconds: 2 })
@@ -85,18 +93,21 @@ export function createPasswords(options: PasswordOptions = {}): Passwords {
     minimumLength,
     problem,
     explain,
-    async hash(password) {
-      const found = problem(password)
+    async hash(password, words = []) {
+      const found = problem(password) ?? ((await isGuessable(password, words)) ? 'too_common' : undefined)
       if (found) {
         const fields = [{ pointer: '/password', code: found, detail: explain(found) }]
         throw new AppError('invalid_request', explain(found), { details: { fields } })
       }
       return gate.enter(() => argon2Hash(bytesOf(password), settings))
     },
+    rehash: (password) => gate.enter(() => argon2Hash(bytesOf(password), settings)),
     async check(password, digest) {
       // Checked before hashing and alike for every account, so a megabyte costs nothing and tells nothing.
       if (Buffer.byteLength(password) > LIMIT_BYTES || hasHalfCharacter(password))
         return { right: false, outdated: false }
+      const imported = digest === undefined ? undefined : readImportedHash(digest)
+      if (imported) return { right: await gate.enter(() => imported(bytesOf(password))), outdated: true }
       const known = digest?.startsWith('$argon2id$') ? digest : undefined
       const right = await gate.enter(() => argon2Verify(known ?? nobodys, bytesOf(password)))
       return { right: right && known !== undefined, outdated: known !== undefined && needsRehash(known, settings) }
