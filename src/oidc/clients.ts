@@ -16,7 +16,7 @@ export interface AppSource {
 export interface Clients {
   /** The app if it exists and is not suspended. */
   app(clientId: string): Promise<App | undefined>
-  /** The library's metadata of that app. */
+  /** The library's metadata of that app: the same object as before while nothing of it has changed. */
   metadata(clientId: string): Promise<AdapterPayload | undefined>
   /** Forgets what is remembered of one app, or of all. */
   forget(clientId?: string): void
@@ -33,7 +33,8 @@ export function createClients({ apps, now }: { apps: AppSource; now: () => numbe
     if (known && known.until > now()) return known
     const found = await apps.find(clientId)
     const app = found?.suspended ? undefined : found
-    const entry = { until: now() + REMEMBER_MS, app, metadata: app && clientMetadata(app) }
+    const metadata = app && unlessChanged(known?.metadata, clientMetadata(app))
+    const entry = { until: now() + REMEMBER_MS, app, metadata }
     if (remembered.size >= REMEMBER_AT_MOST) remembered.clear()
     remembered.set(clientId, entry)
     return entry
@@ -44,6 +45,10 @@ export function createClients({ apps, now }: { apps: AppSource; now: () => numbe
     metadata: async (clientId) => (await look(clientId)).metadata,
     forget: (clientId) => (clientId === undefined ? remembered.clear() : void remembered.delete(clientId)),
   }
+}
+
+function unlessChanged(before: AdapterPayload | undefined, after: AdapterPayload): AdapterPayload {
+  return before && JSON.stringify(before) === JSON.stringify(after) ? before : after
 }
 
 /** Grants that the library knows by itself; the others are registered with it where they are implemented. */

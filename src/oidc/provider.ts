@@ -13,6 +13,7 @@ import type { Clients } from './clients.ts'
 import { COOKIES, type ConfigurationParts, createConfiguration } from './configuration.ts'
 import { replaceContext } from './context.ts'
 import type { Middleware } from './endpoints.ts'
+import { keepClients } from './kept-clients.ts'
 import { type NoticeQueue, queueBackchannelLogout } from './logout.ts'
 import type { Resources } from './resources.ts'
 import { createSessionAdapter } from './session-adapter.ts'
@@ -49,6 +50,7 @@ export function createProvider(parts: ProviderParts): Provider {
   replaceContext(provider, parts.resources)
   replaceReplayDetection(provider, parts.store)
   queueBackchannelLogout(provider, parts.notices)
+  keepClients(provider, (id) => findClient(parts, id))
   replaceSecrets(provider, parts)
   steadySessions(provider, parts)
   for (const middleware of parts.endpoints) provider.use(middleware as never)
@@ -57,7 +59,6 @@ export function createProvider(parts: ProviderParts): Provider {
 
 function adapterFor(parts: ProviderParts, name: string): Adapter {
   if (name === 'Session') return createSessionAdapter(parts)
-  if (name === 'Client') return readOnly((id) => findClient(parts, id))
   if (name === 'AccessToken') return readOnly((id) => findAccessToken(parts, id))
   if (name === 'DeviceCode') return gatedDeviceCodes(parts)
   if (name === 'PushedAuthorizationRequest') return lastingPushedRequests(parts)
