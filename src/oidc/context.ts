@@ -71,6 +71,7 @@ export function replaceContext(provider: Provider, resources: Resources): void {
 
 /** Our forms say `csrf` and `decision`; the library reads `xsrf`, `confirm` and `abort`. */
 function translated(fields: Fields): Fields {
+  if (fields['csrf'] === undefined && fields['decision'] === undefined) return fields
   const { csrf, decision, ...rest } = fields
   return {
     ...rest,

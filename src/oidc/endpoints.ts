@@ -149,9 +149,9 @@ function departures({ pages, rememberRequest, afterSignOut }: EndpointParts): Mi
 async function formAnswers(ctx: KoaContextWithOIDC, next: Next): Promise<void> {
   await next()
   const { params, route } = ctx.oidc ?? {}
-  const target = URL.parse(String(params?.['redirect_uri']))
   const answersByForm = params?.['response_mode'] === 'form_post' && (route === 'authorization' || route === 'resume')
-  if (!answersByForm || !target || !String(ctx.body).includes('<title>Submitting Callback</title>')) return
+  const target = answersByForm ? URL.parse(String(params['redirect_uri'])) : undefined
+  if (!target || !String(ctx.body).includes('<title>Submitting Callback</title>')) return
   const source = target.origin === 'null' ? target.protocol : target.origin
   const policy = ctx.response.get('Content-Security-Policy')
   ctx.set('Content-Security-Policy', policy.replace("form-action 'self'", `form-action 'self' ${source}`))
