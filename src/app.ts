@@ -2,14 +2,10 @@
  * The composition root, read top to bottom: core (store, domains) → observability → security → protocol → surfaces → HTTP server.
  * Everything that runs in the background is started and stopped here.
  */
-import { randomBytes } from 'node:crypto'
-import { type Account, signInSecond } from './accounts/account.ts'
+import { randomBytes, randomInt } from 'node:crypto'
+import { signInSecond } from './accounts/account.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
-import { createCodeGuesses } from './accounts/code-guesses.ts'
-import { createFactorRecords } from './accounts/factor-record.ts'
-import { createRecoveryCodes } from './accounts/recovery-codes.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
-import { createTotp } from './accounts/totp.ts'
 import { createOperations } from './api/operations.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
 import { createApi } from './api/routes.ts'
@@ -24,9 +20,13 @@ import { createPageRules } from './http/session.ts'
 import { createFlow } from './interactions/flow.ts'
 import { createOwnSignIn, createSignInPath } from './interactions/own-sign-in.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
+import { createRecover } from './interactions/recover.ts'
 import { createRecoveryCodesFile } from './interactions/recovery-codes.ts'
 import { createSetup } from './interactions/setup.ts'
+import { createSignUpPages } from './interactions/sign-up.ts'
 import { createStart } from './interactions/start.ts'
+import { createVerify } from './interactions/verify.ts'
+import { createAccountMessages } from './mail/account-messages.ts'
 import { createMessages } from './mail/messages.ts'
 import { createOutbox } from './mail/outbox.ts'
 import { createSmtpTransport } from './mail/smtp.ts'
@@ -34,6 +34,7 @@ import { createLog } from './observability/log.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { measureStore } from './observability/store-metrics.ts'
 import type { Engine } from './oidc/engine.ts'
+import { createPeople } from './people.ts'
 import { createMailbox } from './playground/mailbox.ts'
 import { createPlayground } from './playground/playground.ts'
 import { startProtocol } from './protocol.ts'
@@ -125,26 +126,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   })
   const authenticate = createAuthenticate({ store, audit, vault, passwords, limit: rateLimits.signInAccount })
 
-  // Factors
-  const { brand } = config
-  const records = createFactorRecords({ store })
-  const { guess } = createCodeGuesses({ store })
-  const totp = createTotp({ records, vault, audit, guess, now, randomBytes, issuerName: brand.name })
-  const recoveryCodes = createRecoveryCodes({ records, vault, audit, guess, now, randomBytes })
-  const factors = {
-    async held({ id, hasPassword }: Account) {
-      const { totp, passkeys, recovery } = await records.find(id)
-      const recoveryCodes = recovery?.codeDigests.length ?? 0
-      return { password: hasPassword, totp: totp !== undefined, passkeys: passkeys.length, recoveryCodes }
-    },
-    policyFor({ role }: Account) {
-      const { policy } = config.mfa
-      const isAsked = policy === 'required' || (policy === 'administrators' && role === 'administrator')
-      return isAsked ? ('required' as const) : ('optional' as const)
-    },
-  }
-
   // Pages
+  const { brand } = config
   const renderer = createRenderer({ viewsDirectory, localesDirectory, brand, issuer, isDevelopment })
   const contexts = new WeakMap<object, HttpContext>()
   const contextOf = (request: object): HttpContext => {
@@ -165,6 +148,14 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     : undefined
   const outbox = createOutbox({ store, vault, now, transport })
   const messages = createMessages({ outbox, renderMail: renderer.renderMail, now })
+
+  // People
+  const people = createPeople({
+    core,
+    mails: createAccountMessages({ outbox, renderMail: renderer.renderMail, now }),
+    randomBytes,
+    randomInt: (below) => randomInt(below),
+  })
 
   // Protocol
   const engine = await startProtocol({
@@ -193,6 +184,9 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   // Surfaces
   const links = createSetupLinks({ store, accounts, now })
   const form = anyForm(csrf)
+  const limitAddress = (ip: string) => limiter.enforceAddress('sign_in_address', ip)
+  const minimumPasswordLength = passwords.minimumLength
+  const signingUp = { anyone, form, limitAddress, minimumPasswordLength }
   const ownSignIn = { clientId: SETTINGS, issuer, vault, now }
   const { signedIn, recent } = createPageRules({
     current: engine.sessions.current,
@@ -216,18 +210,25 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       authenticate,
       scope: (name) => engine.resources.rule(name),
       defaultDuration: config.consent.defaultDuration,
-      factors,
-      codes: { totp: totp.check, recoveryCode: recoveryCodes.use },
-      enrolment: { totp, recoveryCodes },
+      factors: people.factors,
+      totp: people.totp,
+      passkeys: people.passkeys,
+      findAccount: accounts.find,
       audit,
-      doors: {},
+      doors: {
+        recoverUrl: '/recover',
+        ...(config.signUp.policy === 'open' ? { signUpUrl: '/signup' } : {}),
+      },
       now,
-      limitAddress: (ip) => limiter.enforceAddress('sign_in_address', ip),
+      limitAddress,
       countSignIn: (result) => metrics.signIn(result),
       form: formFor(csrf, 'uid'),
       recall,
     }),
     ...createRecoveryCodesFile(form),
+    ...createSignUpPages({ ...signingUp, signUp: people.signUp }),
+    ...createVerify({ ...signingUp, verification: people.verification, now }),
+    ...createRecover({ ...signingUp, recovery: people.recovery, endAll: engine.sessions.endAll }),
     ...createOwnSignIn({ ...ownSignIn, anyone, discardCode: engine.sessions.discardCode }),
     ...createSettings({
       access: { signedIn, recent, form: settingsForm, recentForm: and(settingsForm, recent) },
@@ -235,7 +236,10 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       profile: { accounts, attention: async () => [] },
       security: {
         accounts,
-        minimumPasswordLength: passwords.minimumLength,
+        factors: people.factors,
+        totp: people.totp,
+        passkeys: people.passkeys,
+        minimumPasswordLength,
         endOthers: engine.sessions.endOthers,
         async keepSession(account, sid) {
           await engine.sessions.renew(account.id, sid, signInSecond(account, now()))
@@ -246,7 +250,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     }),
     ...createSetup({
       links,
-      minimumPasswordLength: passwords.minimumLength,
+      minimumPasswordLength,
       anyone,
       form,
       signInUrl: config.playground ? '/playground' : '/settings',
@@ -261,6 +265,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     ...createApi({
       issuer,
       audience: engine.resources.standard.identifier,
+      anyone,
       checkToken: engine.checkProven,
       limiter,
       now,

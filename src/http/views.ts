@@ -23,7 +23,7 @@ export interface ShownAccount {
 
 /** `wrong` covers the unknown account and the wrong password alike. `stale`: the form's CSRF token no longer fits. */
 export type SignInProblem =
-  | { readonly kind: 'wrong' | 'stale' }
+  | { readonly kind: 'wrong' | 'stale' | 'passkey' }
   | { readonly kind: 'missing'; readonly fields: readonly ('email' | 'password')[] }
   | { readonly kind: 'limited' | 'busy'; readonly retryAfterSeconds: number }
 
@@ -36,6 +36,7 @@ export interface SignIn {
   readonly action: string
   readonly signUpUrl?: string
   readonly recoverUrl?: string
+  readonly passkey?: PasskeyAsked
   /** Somebody signed in who has to prove it again: the address is given. */
   readonly stepUp?: { readonly account: ShownAccount; readonly switchAction: string }
   /** Whom this browser is signed in as while another account is asked for. */
@@ -61,10 +62,16 @@ export interface ScopeGroup {
 export type FactorWay = 'passkey' | 'totp' | 'recovery_code'
 
 export type SecondFactorProblem =
-  | { readonly kind: 'wrong' | 'missing' | 'gone' }
+  | { readonly kind: 'wrong' | 'missing' | 'gone' | 'passkey' }
   | { readonly kind: 'limited'; readonly retryAfterSeconds: number }
 
-/** `passkeyOptions`: JSON of the WebAuthn request, for the page's script. */
+/** A WebAuthn ceremony for the page's script: `options` are its JSON, `handle` goes back with the answer. */
+export interface PasskeyAsked {
+  readonly action: string
+  readonly handle: string
+  readonly options: string
+}
+
 export interface SecondFactor {
   readonly app: AskingApp
   readonly account: ShownAccount
@@ -72,7 +79,7 @@ export interface SecondFactor {
   readonly action: string
   readonly others: readonly { readonly way: FactorWay; readonly url: string }[]
   readonly beginAgainAction: string
-  readonly passkeyOptions?: string
+  readonly passkey?: PasskeyAsked
   readonly problem?: SecondFactorProblem
 }
 
@@ -185,6 +192,49 @@ export interface Setup {
   readonly problem?: SetupProblem
 }
 
+export interface SignUpModel {
+  readonly action: string
+  readonly minimumPasswordLength: number
+  readonly name: string
+  readonly email: string
+  /** The address is given by the invitation. */
+  readonly isInvited?: true
+  readonly signInUrl?: string
+  readonly problem?: SetupProblem
+}
+
+export type VerifyProblem =
+  | { readonly kind: 'wrong' | 'limited' }
+  | { readonly kind: 'too_soon'; readonly retryAfterSeconds: number }
+
+export interface Verify {
+  readonly email: string
+  /** Absent when another mail may be asked for now. */
+  readonly resendInSeconds?: number
+  readonly problem?: VerifyProblem
+}
+
+export interface VerifyLink {
+  readonly action: string
+  readonly email: string
+  readonly minimumPasswordLength: number
+  /** The link was opened in another browser: whoever reads the mail chooses the password. */
+  readonly needsPassword?: true
+  readonly passwordProblem?: SetupReason
+}
+
+export interface NewPassword {
+  readonly email: string
+  readonly minimumPasswordLength: number
+  readonly problem?: SetupReason
+}
+
+/** The end of something, with the way on. */
+export interface Done {
+  readonly kind: 'verified' | 'recover_sent' | 'recovered'
+  readonly continueUrl?: string
+}
+
 /** `detail` is an English sentence that is safe to show; title and explanation come from the locale by `code`. */
 export interface ErrorPage {
   readonly code: string
@@ -284,11 +334,40 @@ export type PasswordReason = 'missing' | 'too_short' | 'too_long' | 'malformed' 
 export interface SecurityModel {
   readonly shell: Shell
   readonly email: string
-  readonly emailVerified: boolean
   readonly hasPassword: boolean
   readonly minimumPasswordLength: number
-  readonly done?: 'password'
+  /** The operator asks this account for a second factor. */
+  readonly required: boolean
+  /** Milliseconds since 1970; absent without an authenticator app. */
+  readonly totpSince?: number
+  readonly passkeys: readonly PasskeyRow[]
+  readonly recoveryCodes: number
+  readonly fewRecoveryCodes: boolean
+  /** Something was not removed because the account needs it. */
+  readonly isLastFactor?: true
+  readonly done?: 'password' | 'totp' | 'passkey' | 'renamed' | 'removed'
   readonly passwordProblem?: PasswordReason
+}
+
+interface PasskeyRow {
+  readonly id: string
+  readonly name: string
+  readonly createdAt: number
+  readonly lastUsedAt?: number
+  readonly backedUp: boolean
+}
+
+export interface TotpModel {
+  readonly shell: Shell
+  readonly totp: TotpShown
+  readonly problem?: SecondFactorProblem
+}
+
+export interface PasskeyModel {
+  readonly shell: Shell
+  readonly passkey: PasskeyAsked
+  readonly device: { readonly browser?: string; readonly system?: string }
+  readonly isRefused: boolean
 }
 
 /** One browser in which the account is signed in. Times are milliseconds since 1970. */
@@ -352,9 +431,18 @@ export interface Views {
   'interactions/signed-out': Expired
   'interactions/leave': Leave
   'interactions/setup': Setup
+  'interactions/sign-up': SignUpModel
+  'interactions/verify': Verify
+  'interactions/verify-link': VerifyLink
+  'interactions/recover': { readonly isMissing?: true }
+  'interactions/new-password': NewPassword
+  'interactions/done': Done
   'interactions/setup-done': { readonly signInUrl?: string }
   'settings/profile': ProfileModel
   'settings/security': SecurityModel
+  'settings/totp': TotpModel
+  'settings/passkey': PasskeyModel
+  'settings/recovery-codes': { readonly shell: Shell; readonly codes: readonly string[] }
   'settings/sessions': SessionsModel
   'settings/activity': ActivityModel
   error: ErrorPage
@@ -365,18 +453,6 @@ export interface Views {
   'playground/index': Playground
 }
 export type ViewName = keyof Views
-
-/** Mail name → model. Each has an HTML and a text form and a subject in every language. */
-export interface Mails {
-  'mail/test': { readonly at: number }
-  'mail/refresh-reuse': {
-    readonly appName: string
-    readonly at: number
-    readonly ip?: string
-    readonly userAgent?: string
-  }
-}
-export type MailName = keyof Mails
 
 export type PageAnswer = Extract<Answer, { kind: 'page' }>
 

@@ -6,7 +6,7 @@
  *   POST /interaction/:uid/continue   the recovery codes are kept
  */
 import type { z } from 'zod'
-import type { RecoveryCodes } from '../accounts/recovery-codes.ts'
+import type { Factors } from '../accounts/factors.ts'
 import type { Totp } from '../accounts/totp.ts'
 import { hasCode } from '../errors.ts'
 import type { Handler } from '../http/route.ts'
@@ -17,8 +17,8 @@ import type { CodeForm } from './second-factor.ts'
 import { shownAccount, shownApp } from './shown.ts'
 
 export interface EnrolParts {
-  readonly totp: Pick<Totp, 'begin' | 'pending' | 'confirm'>
-  readonly recoveryCodes: Pick<RecoveryCodes, 'regenerate'>
+  readonly totp: Pick<Totp, 'begin' | 'pending'>
+  readonly factors: Pick<Factors, 'confirmTotp'>
   readonly interactions: Pick<Interactions, 'halfSignIn'>
   readonly limitAddress: (ip: string) => Promise<unknown>
   readonly progress: Progress
@@ -48,25 +48,26 @@ export async function enrolPage(
 }
 
 export function confirmEnrolment(parts: EnrolParts): Handler<z.infer<typeof CodeForm>, OpenInteraction, unknown> {
-  const { totp, recoveryCodes, interactions, limitAddress, progress } = parts
+  const { factors, interactions, limitAddress, progress } = parts
   return async ({ caller: interaction, input, request }) => {
     const { half, uid } = interaction
     if (!half) return { kind: 'redirect', location: `/interaction/${uid}` }
     await limitAddress(request.ip)
     const caller = { kind: 'account', id: half.account.id, ...from(request) } as const
     const refuse = (problem: SecondFactorProblem) => progress.show(interaction, half, { problem })
-    const guessed = await totp.confirm(caller, half.account.id, input.code).catch(expired)
-    if (guessed === 'gone' || guessed === 'wrong') return refuse({ kind: guessed })
-    if (guessed !== 'right') return refuse({ kind: 'limited', retryAfterSeconds: guessed.retryAfterSeconds })
-    await interactions.halfSignIn(interaction, { ...half, done: [...half.done, 'totp'] })
-    const codes = await recoveryCodes.regenerate(caller, half.account.id)
-    const shown = { codes, continueAction: `/interaction/${uid}/continue` }
+    const { tried, recoveryCodes } = await factors.confirmTotp(caller, half.account, input.code).catch(expired)
+    if (tried === 'gone' || tried === 'wrong') return refuse({ kind: tried })
+    if (tried !== 'right') return refuse({ kind: 'limited', retryAfterSeconds: tried.retryAfterSeconds })
+    const done = { ...half, done: [...half.done, 'totp' as const] }
+    if (!recoveryCodes) return progress.proceed(interaction, done)
+    await interactions.halfSignIn(interaction, done)
+    const shown = { codes: recoveryCodes, continueAction: `/interaction/${uid}/continue` }
     return { ...page('interactions/recovery-codes', shown), csrfScope: uid }
   }
 }
 
-function expired(error: unknown): 'gone' {
-  if (hasCode(error, 'gone')) return 'gone'
+function expired(error: unknown): { tried: 'gone'; recoveryCodes?: readonly string[] } {
+  if (hasCode(error, 'gone')) return { tried: 'gone' }
   throw error
 }
 

@@ -3,7 +3,9 @@
  * so that Back, reload and two tabs always show what is true now. What each page is and does stands in the files beside this one.
  */
 import { z } from 'zod'
+import type { Account } from '../accounts/account.ts'
 import type { Attempt, Authenticated } from '../accounts/authenticate.ts'
+import type { Passkeys } from '../accounts/passkeys.ts'
 import { hasCode } from '../errors.ts'
 import { type AccessRule, type Answer, get, type Handler, post, type Route } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
@@ -12,6 +14,7 @@ import type { Audit } from '../observability/audit.ts'
 import type { Interactions, OpenInteraction } from '../oidc/interaction.ts'
 import { answerOf, ConsentForm, type ConsentRules, consentPage } from './consent.ts'
 import { confirmEnrolment, type EnrolParts, enrolPage } from './enrol.ts'
+import { askPasskey, givePasskey, PasskeyForm } from './passkey.ts'
 import { createProgress, type Factors, type Progress } from './progress.ts'
 import {
   type CodeChecks,
@@ -27,13 +30,14 @@ import { type Doors, missingFields, passwordSignIn, problemOf, SignInForm, signI
 export interface FlowParts extends ConsentRules {
   readonly interactions: Interactions
   readonly authenticate: (attempt: Attempt) => Promise<Authenticated>
-  readonly factors: Factors
-  readonly codes: CodeChecks
-  readonly enrolment: Pick<EnrolParts, 'totp' | 'recoveryCodes'>
+  readonly factors: Factors & CodeChecks['factors'] & EnrolParts['factors']
+  readonly totp: CodeChecks['totp'] & EnrolParts['totp']
   readonly audit: Audit
   readonly now: () => number
   /** Where the sign-in page leads besides. */
-  readonly doors: Doors
+  readonly doors: Omit<Doors, 'passkey'>
+  readonly passkeys: Pick<Passkeys, 'beginSignIn' | 'finishSignIn'>
+  readonly findAccount: (id: string) => Promise<Account | undefined>
   /** Refuses when this address has tried too often. */
   readonly limitAddress: (ip: string) => Promise<unknown>
   readonly countSignIn: (result: 'ok' | 'wrong' | 'limited') => void
@@ -57,11 +61,17 @@ export function createFlow(parts: FlowParts): readonly Route[] {
     consentPage: (interaction) => consentPage(interaction, parts),
     stepPage: async (interaction, half, step, shown) =>
       step.step === 'enrol'
-        ? enrolPage(parts.enrolment, interaction, half, shown)
-        : secondFactorPage(interaction, half, step, shown),
+        ? enrolPage(parts, interaction, half, shown)
+        : secondFactorPage(interaction, half, step, {
+            ...shown,
+            ...(step.offers.includes('passkey') ? { passkey: await askPasskey(parts.passkeys, half.account.id) } : {}),
+          }),
   })
-  const stage = stagePage(parts, progress)
-  const steps = { ...parts, ...parts.enrolment, progress }
+  const signInAgain: SignInAgain = async (open, said) =>
+    signInPage(open, { ...parts.doors, passkey: await askPasskey(parts.passkeys) }, said)
+  const stage = stagePage(parts, progress, signInAgain)
+  const refused = async (open: OpenInteraction) => signInAgain(open, { problem: { kind: 'passkey' } })
+  const steps = { ...parts, progress, refused }
   const act = <I>(path: string, input: z.ZodType<I>, handler: Handler<I, OpenInteraction, unknown>): Route =>
     post(`/interaction/:uid/${path}`)
       .needs(form)
@@ -72,7 +82,8 @@ export function createFlow(parts: FlowParts): readonly Route[] {
       .needs(opened)
       .takes(Shown)
       .does(({ caller, input }) => ('open' in caller ? stage(caller.open, input.way) : expiredPage(caller.expired))),
-    act('sign-in', SignInForm, signIn(parts, progress)),
+    act('sign-in', SignInForm, signIn(parts, progress, signInAgain)),
+    act('passkey', PasskeyForm, unlessConsent(givePasskey(steps), stage)),
     act('code', CodeForm, giveCode(steps, totpWay)),
     act('recovery-code', RecoveryCodeForm, giveCode(steps, recoveryWay)),
     act('enrol', CodeForm, confirmEnrolment(steps)),
@@ -101,10 +112,13 @@ function ofThisBrowser({ interactions, recall }: FlowParts): AccessRule<Opened> 
 
 type StagePage = (open: OpenInteraction, wish?: string) => Promise<Answer>
 
-function stagePage(parts: FlowParts, progress: Progress): StagePage {
+/** The sign-in page, with what is to be said there. */
+type SignInAgain = (open: OpenInteraction, said?: Parameters<typeof signInPage>[2]) => Promise<Answer>
+
+function stagePage(parts: FlowParts, progress: Progress, signInAgain: SignInAgain): StagePage {
   return async (open, wish) => {
     if (open.half) return progress.show(open, open.half, wish ? { wish } : {})
-    return open.stage === 'sign_in' ? signInPage(open, parts.doors) : consentPage(open, parts)
+    return open.stage === 'sign_in' ? signInAgain(open) : consentPage(open, parts)
   }
 }
 
@@ -117,19 +131,31 @@ function expiredPage(back: { path: string; appName: string } | undefined) {
   return page('interactions/expired', back ? { appName: back.appName, returnUrl: back.path } : {}, { status: 410 })
 }
 
-function signIn(parts: FlowParts, progress: Progress): Handler<SignInForm, OpenInteraction, unknown> {
-  const { authenticate, limitAddress, countSignIn, now, doors } = parts
+/** Who has signed in already is asked for consent and nothing else. */
+function unlessConsent<I>(
+  handler: Handler<I, OpenInteraction, unknown>,
+  stage: StagePage,
+): Handler<I, OpenInteraction, unknown> {
+  return (call) => (call.caller.stage === 'consent' ? stage(call.caller) : handler(call))
+}
+
+function signIn(
+  parts: FlowParts,
+  progress: Progress,
+  signInAgain: SignInAgain,
+): Handler<SignInForm, OpenInteraction, unknown> {
+  const { authenticate, limitAddress, countSignIn, now } = parts
   return async ({ caller: interaction, input, request }) => {
     if (interaction.stage === 'consent') return consentPage(interaction, parts)
     const { email } = input
     const fields = missingFields(input)
-    if (fields.length > 0) return signInPage(interaction, doors, { email, problem: { kind: 'missing', fields } })
+    if (fields.length > 0) return signInAgain(interaction, { email, problem: { kind: 'missing', fields } })
     await limitAddress(request.ip)
     const { ip, userAgent, requestId } = request
     const startedAt = now()
     const result = await authenticate({ ...input, ip, userAgent, requestId })
     countSignIn(result.ok ? 'ok' : result.reason)
-    if (!result.ok) return signInPage(interaction, doors, { email, problem: problemOf(result) })
+    if (!result.ok) return signInAgain(interaction, { email, problem: problemOf(result) })
     return progress.proceed(interaction, passwordSignIn(result.account, startedAt))
   }
 }

@@ -11,7 +11,7 @@ import type { HalfSignIn, Interactions, OpenInteraction } from '../oidc/interact
 /** What the sign-in needs to know of an account's factors. */
 export interface Factors {
   readonly held: (account: Account) => Promise<HeldFactors>
-  readonly policyFor: (account: Account) => 'required' | 'optional'
+  readonly requirementFor: (account: Account) => 'required' | 'optional'
 }
 
 export type UnfinishedStep = Exclude<NextStep, { step: 'complete' }>
@@ -49,7 +49,7 @@ export function createProgress({ interactions, factors, consentPage, stepPage }:
     nextStep({
       done,
       held: await factors.held(account),
-      secondFactor: factors.policyFor(account),
+      secondFactor: factors.requirementFor(account),
       ...(wantedAcr ? { wanted: wantedAcr } : {}),
     })
 

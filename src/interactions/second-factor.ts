@@ -7,22 +7,22 @@
  *   POST /interaction/:uid/begin-again     forget what was given: another account
  */
 import { z } from 'zod'
+import type { Account } from '../accounts/account.ts'
 import type { Method } from '../accounts/assurance.ts'
 import type { Guessed } from '../accounts/code-guesses.ts'
 import type { Answer, Handler, RequestFacts } from '../http/route.ts'
-import { type FactorWay, type PageAnswer, page, type SecondFactorProblem } from '../http/views.ts'
+import { type FactorWay, type PageAnswer, type PasskeyAsked, page, type SecondFactorProblem } from '../http/views.ts'
 import type { Audit } from '../observability/audit.ts'
 import type { HalfSignIn, OpenInteraction } from '../oidc/interaction.ts'
 import type { Progress, Shown, UnfinishedStep } from './progress.ts'
 import { shownAccount, shownApp } from './shown.ts'
 
 export interface CodeChecks {
-  readonly totp: (accountId: string, code: string) => Promise<Guessed>
-  readonly recoveryCode: (accountId: string, code: string) => Promise<Guessed>
+  readonly totp: { check(accountId: string, code: string): Promise<Guessed> }
+  readonly factors: { useRecoveryCode(account: Account, code: string): Promise<Guessed> }
 }
 
-interface SecondFactorParts {
-  readonly codes: CodeChecks
+interface SecondFactorParts extends CodeChecks {
   readonly audit: Audit
   readonly limitAddress: (ip: string) => Promise<unknown>
   readonly progress: Progress
@@ -48,7 +48,7 @@ export function secondFactorPage(
   interaction: OpenInteraction,
   half: HalfSignIn,
   { offers }: UnfinishedStep,
-  { wish, problem, passkeyOptions }: Shown & { passkeyOptions?: string },
+  { wish, problem, passkey }: Shown & { passkey?: Omit<PasskeyAsked, 'action'> },
 ): PageAnswer {
   const { app, uid, redirectUri } = interaction
   const way = chosenWay(offers, wish)
@@ -60,7 +60,7 @@ export function secondFactorPage(
     action: `/interaction/${uid}/${ACTIONS[way]}`,
     others: others.map((other) => ({ way: other, url: `/interaction/${uid}?way=${other}` })),
     beginAgainAction: `/interaction/${uid}/begin-again`,
-    ...(passkeyOptions ? { passkeyOptions } : {}),
+    ...(passkey ? { passkey: { ...passkey, action: `/interaction/${uid}/passkey` } } : {}),
     ...(problem ? { problem } : {}),
   }
   const limited = problem && 'retryAfterSeconds' in problem
@@ -82,8 +82,9 @@ export const recoveryWay: CodeWay<z.infer<typeof RecoveryCodeForm>> = {
 
 /** Tries a code; the sign-in goes on when it is right. */
 export function giveCode<I>(parts: SecondFactorParts, way: CodeWay<I>): Handler<I, OpenInteraction, unknown> {
-  const { codes, limitAddress, progress } = parts
-  const check = way.method === 'totp' ? codes.totp : codes.recoveryCode
+  const { totp, factors, limitAddress, progress } = parts
+  const check = (account: Account, code: string): Promise<Guessed> =>
+    way.method === 'totp' ? totp.check(account.id, code) : factors.useRecoveryCode(account, code)
   return async ({ caller: interaction, input, request }) => {
     const { half } = interaction
     if (!half) return { kind: 'redirect', location: `/interaction/${interaction.uid}` }
@@ -91,7 +92,7 @@ export function giveCode<I>(parts: SecondFactorParts, way: CodeWay<I>): Handler<
       progress.show(interaction, half, { wish: way.method, problem })
     if (way.codeOf(input).trim() === '') return refuse({ kind: 'missing' })
     await limitAddress(request.ip)
-    const guessed = await check(half.account.id, way.codeOf(input))
+    const guessed = await check(half.account, way.codeOf(input))
     await note(parts.audit, half, request, { method: way.method, guessed })
     if (guessed === 'wrong') return refuse({ kind: 'wrong' })
     if (guessed !== 'right') return refuse({ kind: 'limited', retryAfterSeconds: guessed.retryAfterSeconds })

@@ -64,9 +64,16 @@ async function attempt(
     return undefined
   } catch (error) {
     if (error instanceof AppError && error.code === 'conflict') return [{ field: 'email', reason: 'taken' }]
-    if (!(error instanceof AppError) || error.code !== 'invalid_request' || !error.details.fields) throw error
-    return error.details.fields.map(({ pointer, code }) => ({ field: fieldOf(pointer), reason: reasonOf(code) }))
+    const wrong = wrongFields(error)
+    if (!wrong) throw error
+    return wrong
   }
+}
+
+/** The wrong fields of a form about an account, for its page; undefined when it is another failure. */
+export function wrongFields(error: unknown): SetupFields | undefined {
+  if (!(error instanceof AppError) || error.code !== 'invalid_request') return undefined
+  return error.details.fields?.map(({ pointer, code }) => ({ field: fieldOf(pointer), reason: reasonOf(code) }))
 }
 
 const fieldOf = (pointer: string): SetupFields[number]['field'] =>

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { type Account, signInSecond } from '../accounts/account.ts'
 import type { Authenticated } from '../accounts/authenticate.ts'
-import { type PageAnswer, page, type SignIn, type SignInProblem } from '../http/views.ts'
+import { type PageAnswer, type PasskeyAsked, page, type SignIn, type SignInProblem } from '../http/views.ts'
 import type { HalfSignIn, OpenInteraction } from '../oidc/interaction.ts'
 import { shownAccount, shownApp } from './shown.ts'
 
@@ -16,6 +16,7 @@ export type SignInForm = z.infer<typeof SignInForm>
 
 const STATUS: Readonly<Record<SignInProblem['kind'], number>> = {
   wrong: 200,
+  passkey: 200,
   stale: 200,
   missing: 200,
   limited: 429,
@@ -26,6 +27,8 @@ const STATUS: Readonly<Record<SignInProblem['kind'], number>> = {
 export interface Doors {
   readonly recoverUrl?: string
   readonly signUpUrl?: string
+  /** The ceremony for a passkey of anybody. */
+  readonly passkey?: Omit<PasskeyAsked, 'action'>
 }
 
 /** Reasons for which somebody who is signed in has to prove it again, as the same person. */
@@ -33,7 +36,7 @@ const STEP_UP = ['login_prompt', 'max_age', 'asked_max_age', 'acr']
 
 export function signInPage(
   interaction: OpenInteraction,
-  doors: Doors,
+  { passkey, ...doors }: Doors,
   { email, problem }: { email?: string; problem?: SignInProblem } = {},
 ): PageAnswer {
   const { app, uid, account, redirectUri, reasons, isSwitching } = interaction
@@ -44,6 +47,7 @@ export function signInPage(
     action: `/interaction/${uid}/sign-in`,
     cancelAction: `/interaction/${uid}/deny`,
     ...doors,
+    ...(passkey ? { passkey: { ...passkey, action: `/interaction/${uid}/passkey` } } : {}),
     ...(account ? shownAs(account, isStepUp ? `/interaction/${uid}/switch` : undefined) : {}),
     ...(problem ? { problem } : {}),
   }

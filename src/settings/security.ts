@@ -1,5 +1,6 @@
 /**
- * Settings, security: the check-list, and the password. Changing it signs every other browser out; this one stays.
+ * Settings, security: the page with the check-list, and the password. Changing it signs every other browser out; this one stays. What its other
+ * forms do stands in `factors.ts`.
  *
  *   GET  /settings/security            the page
  *   POST /settings/security/password   a new password, after a recent sign-in
@@ -10,36 +11,43 @@ import type { Accounts } from '../accounts/accounts.ts'
 import { AppError } from '../errors.ts'
 import { get, post, type Route } from '../http/route.ts'
 import type { PasswordReason, SecurityModel } from '../http/views.ts'
+import { createFactorsPages, type FactorsParts } from './factors.ts'
 import { callerOf, type Draw, type Person, type SettingsAccess } from './shell.ts'
 
 const PasswordForm = z.object({ password: z.string().max(20_000).default('') })
-const Shown = z.object({ done: z.string().max(30).optional() })
+const DONE = ['password', 'totp', 'passkey', 'renamed', 'removed'] as const
+const Shown = z.object({ done: z.enum(DONE).optional().catch(undefined) })
 
-export interface SecurityParts {
+export interface SecurityParts extends Omit<FactorsParts, 'security'> {
   readonly access: SettingsAccess
   readonly draw: Draw
   readonly accounts: Pick<Accounts, 'setPassword'>
   readonly minimumPasswordLength: number
   /** Lets this browser stay signed in although everything older than now has just been signed out. */
   readonly keepSession: (account: Account, sid: string) => Promise<void>
-  readonly endOthers: (accountId: string, keepId: string) => Promise<unknown>
 }
 
 export function createSecurity(parts: SecurityParts): readonly Route[] {
-  const { access, draw } = parts
-  const show = (person: Person, more: Pick<SecurityModel, 'done' | 'passwordProblem'> = {}) =>
-    draw('settings/security', person, {
+  const { access, draw, factors } = parts
+  const show = async (person: Person, more: Pick<SecurityModel, 'done' | 'passwordProblem' | 'isLastFactor'> = {}) => {
+    const { held, required, totpSince, passkeys, fewRecoveryCodes } = await factors.list(person.account)
+    return draw('settings/security', person, {
       hasPassword: person.account.hasPassword,
       minimumPasswordLength: parts.minimumPasswordLength,
-      emailVerified: person.account.emailVerified,
       email: person.account.email,
+      required,
+      passkeys,
+      recoveryCodes: held.recoveryCodes,
+      fewRecoveryCodes,
+      ...(totpSince === undefined ? {} : { totpSince }),
       ...more,
     })
+  }
   return [
     get('/settings/security')
       .needs(access.signedIn)
       .takes(Shown)
-      .does(({ caller, input }) => show(caller, input.done === 'password' ? { done: 'password' } : {})),
+      .does(({ caller, input }) => show(caller, input.done ? { done: input.done } : {})),
     post('/settings/security/password')
       .needs(access.recentForm)
       .takes(PasswordForm)
@@ -48,6 +56,7 @@ export function createSecurity(parts: SecurityParts): readonly Route[] {
         if (problem) return show(caller, { passwordProblem: problem })
         return { kind: 'redirect', location: '/settings/security?done=password' }
       }),
+    ...createFactorsPages({ ...parts, security: show }),
   ]
 }
 

@@ -50,7 +50,7 @@ const PATHS: Readonly<Record<SettingsSection, string>> = {
 /** @param sections which parts of the settings this server has, in the order of the navigation. */
 export function createDraw(sections: readonly SettingsSection[]): Draw {
   const shellOf = (view: SettingsView): Shell => ({
-    here: view.slice('settings/'.length) as SettingsSection,
+    here: sections.find((id) => view === `settings/${id}`) ?? 'security',
     sections: sections.map((id) => ({ id, path: PATHS[id] })),
   })
   return (view, person, model, options = {}) => ({

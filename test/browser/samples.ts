@@ -3,6 +3,8 @@
  * The hostile sample carries what an attacker would put into names.
  */
 import { page, type Views } from '../../src/http/views.ts'
+import { settingsSamples } from './samples-settings.ts'
+import { signInSamples } from './samples-sign-in.ts'
 
 const issuer = 'http://localhost:4000'
 const app = { name: 'Notebook Studio', host: 'notebook.example', standing: 'verified' } as const
@@ -57,6 +59,8 @@ const consent: Views['interactions/consent'] = {
 export const hostileName = `<b>Licet</b>\u202Elive\u202C${'W'.repeat(48)}"'`
 
 export const samples = {
+  ...signInSamples,
+  ...settingsSamples,
   'sign-in': page('interactions/sign-in', {
     app,
     email: '',

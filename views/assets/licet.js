@@ -20,12 +20,64 @@ for (const select of document.querySelectorAll('select[data-submit]')) {
   select.addEventListener('change', () => select.form.requestSubmit())
 }
 
-for (const form of document.querySelectorAll('form[method=post]:not([data-again])')) {
+for (const form of document.querySelectorAll('form[method=post]:not([data-again], [data-passkey])')) {
   form.addEventListener('submit', (event) => {
     if (form.dataset.sent) return event.preventDefault()
     form.dataset.sent = 'yes'
     event.submitter?.setAttribute('aria-busy', 'true')
   })
+}
+
+// Passkeys (WebAuthn): the options come with the page, the answer leaves as JSON in the form.
+const toBytes = (text) =>
+  Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (letter) => letter.charCodeAt(0))
+const toText = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\+/g, '-')
+    .replace(/\//g, '_')
+    .replace(/=+$/, '')
+
+function readOptions(form) {
+  const options = JSON.parse(form.dataset.options)
+  options.challenge = toBytes(options.challenge)
+  if (options.user) options.user.id = toBytes(options.user.id)
+  for (const list of [options.allowCredentials, options.excludeCredentials])
+    for (const one of list ?? []) one.id = toBytes(one.id)
+  return options
+}
+
+function writeCredential(credential) {
+  const { response } = credential
+  const inner = { clientDataJSON: toText(response.clientDataJSON) }
+  for (const name of ['attestationObject', 'authenticatorData', 'signature', 'userHandle'])
+    if (response[name]) inner[name] = toText(response[name])
+  if (response.getTransports) inner.transports = response.getTransports()
+  const { id, type, authenticatorAttachment } = credential
+  return JSON.stringify({ id, rawId: id, type, authenticatorAttachment, response: inner, clientExtensionResults: {} })
+}
+
+let waiting
+async function runPasskey(form, mediation) {
+  waiting?.abort()
+  waiting = new AbortController()
+  const asked = { publicKey: readOptions(form), signal: waiting.signal, ...(mediation ? { mediation } : {}) }
+  const credential = await navigator.credentials[form.dataset.passkey](asked)
+  form.elements.credential.value = writeCredential(credential)
+  form.submit()
+}
+
+for (const form of window.PublicKeyCredential ? document.querySelectorAll('[data-passkey]') : []) {
+  form.querySelector('button').hidden = false
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    runPasskey(form).catch(() => {
+      form.querySelector('[data-passkey-problem]').hidden = false
+    })
+  })
+  if ('autofill' in form.dataset)
+    PublicKeyCredential.isConditionalMediationAvailable?.().then(
+      (can) => can && runPasskey(form, 'conditional').catch(() => {}),
+    )
 }
 
 for (const button of document.querySelectorAll('[data-copy]')) {

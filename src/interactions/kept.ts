@@ -1,0 +1,34 @@
+/**
+ * What a browser keeps for us between two pages of a sign-up or a recovery: one secret in a `__Host-` cookie, so that it stands in no address, no
+ * history and no `Referer` (threats.md SS6). What the secret opens is decided by the account's domains.
+ */
+import { readCookie } from '../http/cookies.ts'
+import type { AccessRule, Cookie } from '../http/route.ts'
+import type { Caller } from '../observability/audit.ts'
+
+/** The caller and what the browser keeps; `value` is absent when it keeps nothing of that name. */
+export interface Keeping {
+  readonly caller: Caller
+  readonly value?: string
+}
+
+/** Reads the cookie of that name for whoever `rule` admits. */
+export function keeping(rule: AccessRule<Caller>, name: Cookie['name']): AccessRule<Keeping> {
+  return {
+    ...rule,
+    async admit(ctx) {
+      const caller = await rule.admit(ctx)
+      const value = readCookie(ctx.req, name)
+      return value === undefined || value === '' ? { caller } : { caller, value }
+    },
+  }
+}
+
+/** Keeps `value` for that long. */
+export function keep(name: Cookie['name'], value: string, maxAgeSeconds: number): Cookie {
+  return { name, value, maxAgeSeconds }
+}
+
+export function forget(name: Cookie['name']): Cookie {
+  return { name, value: '', maxAgeSeconds: 0 }
+}

@@ -1,0 +1,85 @@
+/**
+ * The middle of the composition root for people: everything an account does for itself (factors, passkeys, sign-up, verification, recovery), joined
+ * from the domains of `accounts/`. Belongs to `app.ts`, which gives it mail and randomness.
+ */
+import { createCodeGuesses } from './accounts/code-guesses.ts'
+import { createEmailChange } from './accounts/email-change.ts'
+import { createFactorRecords } from './accounts/factor-record.ts'
+import { createFactors } from './accounts/factors.ts'
+import { createMailLimit } from './accounts/mail-limit.ts'
+import { createOneTimes } from './accounts/one-time.ts'
+import { createPasskeyChallenges } from './accounts/passkey-challenges.ts'
+import { createPasskeys } from './accounts/passkeys.ts'
+import { createProve } from './accounts/proof.ts'
+import { createRecovery } from './accounts/recovery.ts'
+import { createRecoveryCodes } from './accounts/recovery-codes.ts'
+import { createRememberedDevices } from './accounts/remembered-devices.ts'
+import { createSignUp } from './accounts/sign-up.ts'
+import { createTotp } from './accounts/totp.ts'
+import { createVerification } from './accounts/verification.ts'
+import type { Core } from './core.ts'
+
+/** Every mail that these domains write. */
+type Mails = Parameters<typeof createFactors>[0]['mails'] &
+  Parameters<typeof createVerification>[0]['mails'] &
+  Parameters<typeof createRecovery>[0]['mails'] &
+  Parameters<typeof createSignUp>[0]['mails'] &
+  Parameters<typeof createEmailChange>[0]['mails']
+
+interface PeopleParts {
+  readonly core: Core
+  readonly mails: Mails
+  readonly randomBytes: (size: number) => Buffer
+  /** A whole number below the limit. */
+  readonly randomInt: (below: number) => number
+}
+
+export function createPeople({ core, mails, randomBytes, randomInt }: PeopleParts) {
+  const { config, store, vault, audit, accounts, passwords, now } = core
+  const issuerName = config.brand.name
+  const records = createFactorRecords({ store })
+  const guesses = createCodeGuesses({ store })
+  const shared = { records, vault, audit, guess: guesses.guess, now, randomBytes }
+  const totp = createTotp({ ...shared, issuerName })
+  const recoveryCodes = createRecoveryCodes(shared)
+  const challenges = createPasskeyChallenges({ store, vault, now })
+  const passkeys = createPasskeys({ records, challenges, audit, now, issuer: config.issuer, issuerName })
+  const devices = createRememberedDevices({ store, accounts, now })
+  const { policy } = config.mfa
+  const factors = createFactors({
+    records,
+    totp,
+    passkeys,
+    recoveryCodes,
+    devices,
+    guesses,
+    accounts,
+    audit,
+    mails,
+    policy,
+  })
+  const oneTimes = createOneTimes({ store, vault, now, randomInt })
+  const mailWithinLimit = createMailLimit({ store, vault })
+  const prove = createProve({ store, audit, now, oneTimes, records })
+  const verification = createVerification({ oneTimes, mails, mailWithinLimit, passwords, prove })
+  const among = { store, audit, now, accounts, oneTimes, mails, mailWithinLimit }
+  return {
+    totp,
+    passkeys,
+    devices,
+    factors,
+    verification,
+    recovery: createRecovery({ ...among, passwords, records }),
+    emailChange: createEmailChange(among),
+    signUp: createSignUp({
+      accounts,
+      audit,
+      passwords,
+      oneTimes,
+      verification,
+      prove,
+      mails,
+      policy: config.signUp.policy,
+    }),
+  }
+}

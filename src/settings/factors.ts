@@ -1,0 +1,181 @@
+/**
+ * Settings, security: second factors. Every change needs a recent sign-in and signs the other browsers out; keys and codes are shown once.
+ *
+ *   POST /settings/security/totp                   begin to set up an authenticator app
+ *   GET  /settings/security/totp                   its key and QR code, until it is confirmed
+ *   POST /settings/security/totp/confirm           a code of it
+ *   POST /settings/security/totp/remove
+ *   POST /settings/security/recovery-codes         ten new ones, shown once
+ *   GET  /settings/security/passkeys/new           the page on which a passkey is made
+ *   POST /settings/security/passkeys               what the browser's authenticator said
+ *   POST /settings/security/passkeys/:id/rename    `name`
+ *   POST /settings/security/passkeys/:id/remove
+ */
+import { z } from 'zod'
+import type { Factors } from '../accounts/factors.ts'
+import type { Passkeys } from '../accounts/passkeys.ts'
+import type { Totp } from '../accounts/totp.ts'
+import { hasCode } from '../errors.ts'
+import { type Answer, get, type Handler, post, type RequestFacts, type Route } from '../http/route.ts'
+import type { PageAnswer, SecondFactorProblem } from '../http/views.ts'
+import { describeDevice } from './device.ts'
+import { callerOf, type Draw, type Person, type SettingsAccess } from './shell.ts'
+
+export interface FactorsParts {
+  readonly access: SettingsAccess
+  readonly draw: Draw
+  readonly factors: Factors
+  readonly totp: Pick<Totp, 'begin' | 'pending'>
+  readonly passkeys: Pick<Passkeys, 'beginRegistration'>
+  readonly endOthers: (accountId: string, keepId: string) => Promise<unknown>
+  /** The security page after something could not be done. */
+  readonly security: (person: Person, more: { isLastFactor: true }) => Promise<PageAnswer>
+}
+
+const Nothing = z.object({})
+const CodeForm = z.object({ code: z.string().max(200).default('') })
+const NameForm = z.object({ name: z.string().max(1000).default('') })
+const PasskeyForm = z.object({
+  handle: z.string().max(2000).default(''),
+  credential: z.string().max(20_000).default(''),
+  name: z.string().max(1000).default(''),
+})
+
+const HOME = '/settings/security'
+const done = (what: string): Answer => ({ kind: 'redirect', location: `${HOME}?done=${what}` })
+
+export function createFactorsPages(parts: FactorsParts): readonly Route[] {
+  const { access, factors } = parts
+  const remove = (act: (person: Person, caller: ReturnType<typeof callerOf>, id: string) => Promise<void>) =>
+    removal(parts, act)
+  return [
+    post(`${HOME}/totp`)
+      .needs(access.recentForm)
+      .takes(Nothing)
+      .does(async ({ caller: { account } }) => {
+        await parts.totp.begin(account.id, account.email)
+        return { kind: 'redirect', location: `${HOME}/totp` }
+      }),
+    get(`${HOME}/totp`)
+      .needs(access.recent)
+      .does(({ caller }) => totpPage(parts, caller)),
+    post(`${HOME}/totp/confirm`).needs(access.recentForm).takes(CodeForm).does(confirmTotp(parts)),
+    post(`${HOME}/totp/remove`)
+      .needs(access.recentForm)
+      .takes(Nothing)
+      .does(remove(({ account }, caller) => factors.removeTotp(caller, account))),
+    post(`${HOME}/recovery-codes`).needs(access.recentForm).takes(Nothing).does(renewCodes(parts)),
+    get(`${HOME}/passkeys/new`)
+      .needs(access.recent)
+      .does(({ caller, request }) => passkeyPage(parts, caller, request)),
+    post(`${HOME}/passkeys`).needs(access.recentForm).takes(PasskeyForm).does(addPasskey(parts)),
+    post(`${HOME}/passkeys/:id/rename`)
+      .needs(access.recentForm)
+      .takes(NameForm)
+      .does(async ({ caller, params, input, request }) => {
+        await factors.renamePasskey(callerOf(caller, request), caller.account, params['id'] ?? '', input.name)
+        return done('renamed')
+      }),
+    post(`${HOME}/passkeys/:id/remove`)
+      .needs(access.recentForm)
+      .takes(Nothing)
+      .does(remove(({ account }, caller, id) => factors.removePasskey(caller, account, id))),
+  ]
+}
+
+async function totpPage({ totp, draw }: FactorsParts, person: Person, problem?: SecondFactorProblem): Promise<Answer> {
+  const { id, email } = person.account
+  const pending = await totp.pending(id, email)
+  if (!pending) return { kind: 'redirect', location: HOME }
+  const { key, qrSvg } = pending
+  return draw('settings/totp', person, { totp: { key, qrSvg }, ...(problem ? { problem } : {}) })
+}
+
+function confirmTotp(parts: FactorsParts): Handler<z.infer<typeof CodeForm>, Person, unknown> {
+  return async ({ caller: person, input, request }) => {
+    const { tried, recoveryCodes } = await parts.factors
+      .confirmTotp(callerOf(person, request), person.account, input.code)
+      .catch(expired)
+    if (tried === 'gone') return { kind: 'redirect', location: HOME }
+    if (tried === 'wrong') return totpPage(parts, person, { kind: 'wrong' })
+    if (tried !== 'right')
+      return totpPage(parts, person, { kind: 'limited', retryAfterSeconds: tried.retryAfterSeconds })
+    return afterAdding(parts, person, 'totp', recoveryCodes)
+  }
+}
+
+function expired(error: unknown): { tried: 'gone'; recoveryCodes?: readonly string[] } {
+  if (hasCode(error, 'gone')) return { tried: 'gone' }
+  throw error
+}
+
+/** Other browsers go; the first recovery codes are shown now or never. */
+async function afterAdding(
+  { endOthers, draw }: FactorsParts,
+  person: Person,
+  what: string,
+  codes: readonly string[] | undefined,
+): Promise<Answer> {
+  await endOthers(person.account.id, person.sid)
+  return codes ? draw('settings/recovery-codes', person, { codes }) : done(what)
+}
+
+function renewCodes({ factors, draw }: FactorsParts): Handler<object, Person, unknown> {
+  return async ({ caller: person, request }) =>
+    draw('settings/recovery-codes', person, {
+      codes: await factors.regenerateRecoveryCodes(callerOf(person, request), person.account),
+    })
+}
+
+async function passkeyPage(
+  { passkeys, draw }: FactorsParts,
+  person: Person,
+  { userAgent }: RequestFacts,
+  isRefused = false,
+): Promise<Answer> {
+  const { handle, options } = await passkeys.beginRegistration(person.account)
+  return draw('settings/passkey', person, {
+    passkey: { action: `${HOME}/passkeys`, handle, options: JSON.stringify(options) },
+    device: describeDevice(userAgent),
+    isRefused,
+  })
+}
+
+function addPasskey(parts: FactorsParts): Handler<z.infer<typeof PasskeyForm>, Person, unknown> {
+  return async ({ caller: person, input, request }) => {
+    const { handle, name } = input
+    try {
+      const answer = { handle, name, response: parsed(input.credential) }
+      const { recoveryCodes } = await parts.factors.addPasskey(callerOf(person, request), person.account, answer)
+      return await afterAdding(parts, person, 'passkey', recoveryCodes)
+    } catch (error) {
+      if (!hasCode(error, 'invalid_request') && !hasCode(error, 'conflict')) throw error
+      return passkeyPage(parts, person, request, true)
+    }
+  }
+}
+
+function parsed(credential: string): unknown {
+  try {
+    return JSON.parse(credential)
+  } catch {
+    return undefined
+  }
+}
+
+/** The last factor that is needed stays, and the page says so. */
+function removal(
+  { endOthers, security }: FactorsParts,
+  act: (person: Person, caller: ReturnType<typeof callerOf>, id: string) => Promise<void>,
+): Handler<object, Person, unknown> {
+  return async ({ caller: person, params, request }) => {
+    try {
+      await act(person, callerOf(person, request), params['id'] ?? '')
+    } catch (error) {
+      if (!hasCode(error, 'forbidden')) throw error
+      return security(person, { isLastFactor: true })
+    }
+    await endOthers(person.account.id, person.sid)
+    return done('removed')
+  }
+}
