@@ -64,7 +64,11 @@ const authorizePath = (clientId: string, scope = 'mcp:read') =>
 test('a client that is a document signs people in, is known by its host, and refreshes', async () => {
   const clientId = publish('/editor.json')
   const config = new client.Configuration(
-    { ...(await (await fetch(`${licet.issuer}/.well-known/oauth-authorization-server`)).json()) },
+    {
+      ...((await (
+        await fetch(`${licet.issuer}/.well-known/oauth-authorization-server`)
+      ).json()) as client.ServerMetadata),
+    },
     clientId,
     undefined,
     client.None(),
