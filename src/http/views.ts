@@ -4,6 +4,8 @@
  * Rendering belongs to `page.ts`; who may see which page belongs to the surfaces.
  */
 import type { Answer, Cookie } from './route.ts'
+import type { SettingsViews } from './settings-views.ts'
+import type { PasskeyAsked, SignInViews } from './sign-in-views.ts'
 
 /** `first_party`: configured by the operator; `verified`: checked by an operator; `unverified`: it says so itself. */
 export type Standing = 'first_party' | 'verified' | 'unverified'
@@ -57,54 +59,6 @@ export interface ScopeRow {
 export interface ScopeGroup {
   readonly access: 'read' | 'write' | 'admin'
   readonly scopes: readonly ScopeRow[]
-}
-
-export type FactorWay = 'passkey' | 'totp' | 'recovery_code'
-
-export type SecondFactorProblem =
-  | { readonly kind: 'wrong' | 'missing' | 'gone' | 'passkey' }
-  | { readonly kind: 'limited'; readonly retryAfterSeconds: number }
-
-/** A WebAuthn ceremony for the page's script: `options` are its JSON, `handle` goes back with the answer. */
-export interface PasskeyAsked {
-  readonly action: string
-  readonly handle: string
-  readonly options: string
-}
-
-export interface SecondFactor {
-  readonly app: AskingApp
-  readonly account: ShownAccount
-  readonly way: FactorWay
-  readonly action: string
-  readonly others: readonly { readonly way: FactorWay; readonly url: string }[]
-  readonly beginAgainAction: string
-  readonly passkey?: PasskeyAsked
-  readonly problem?: SecondFactorProblem
-}
-
-/** What an authenticator app needs, shown once. */
-export interface TotpShown {
-  readonly key: string
-  /** Dark on light. */
-  readonly qrSvg: string
-}
-
-/** A second factor that must be set up before the sign-in goes on. */
-export interface Enrol {
-  readonly app: AskingApp
-  readonly account: ShownAccount
-  readonly action: string
-  readonly totp: TotpShown
-  readonly beginAgainAction: string
-  readonly problem?: SecondFactorProblem
-}
-
-/** Shown once. `continueAction` is a form, `continueUrl` a link. */
-export interface RecoveryCodesShown {
-  readonly codes: readonly string[]
-  readonly continueAction?: string
-  readonly continueUrl?: string
 }
 
 export type ConsentWarning = 'loopback' | 'private_scheme' | 'unverified'
@@ -192,49 +146,6 @@ export interface Setup {
   readonly problem?: SetupProblem
 }
 
-export interface SignUpModel {
-  readonly action: string
-  readonly minimumPasswordLength: number
-  readonly name: string
-  readonly email: string
-  /** The address is given by the invitation. */
-  readonly isInvited?: true
-  readonly signInUrl?: string
-  readonly problem?: SetupProblem
-}
-
-export type VerifyProblem =
-  | { readonly kind: 'wrong' | 'limited' }
-  | { readonly kind: 'too_soon'; readonly retryAfterSeconds: number }
-
-export interface Verify {
-  readonly email: string
-  /** Absent when another mail may be asked for now. */
-  readonly resendInSeconds?: number
-  readonly problem?: VerifyProblem
-}
-
-export interface VerifyLink {
-  readonly action: string
-  readonly email: string
-  readonly minimumPasswordLength: number
-  /** The link was opened in another browser: whoever reads the mail chooses the password. */
-  readonly needsPassword?: true
-  readonly passwordProblem?: SetupReason
-}
-
-export interface NewPassword {
-  readonly email: string
-  readonly minimumPasswordLength: number
-  readonly problem?: SetupReason
-}
-
-/** The end of something, with the way on. */
-export interface Done {
-  readonly kind: 'verified' | 'recover_sent' | 'recovered'
-  readonly continueUrl?: string
-}
-
 /** `detail` is an English sentence that is safe to show; title and explanation come from the locale by `code`. */
 export interface ErrorPage {
   readonly code: string
@@ -297,131 +208,9 @@ type PlaygroundEndpoint =
   | 'introspect'
   | 'introspectThroughPage'
 
-export type SettingsSection = 'profile' | 'security' | 'sessions' | 'activity' | 'keys' | 'tokens' | 'apps'
-
-/** The navigation of the settings. */
-export interface Shell {
-  readonly here: SettingsSection
-  readonly sections: readonly { readonly id: SettingsSection; readonly path: string }[]
-}
-
-/** Something the person should look at, and where to mend it. */
-export interface SettingsCard {
-  readonly kind: 'unverified_email' | 'no_second_factor' | 'few_recovery_codes' | 'leaving'
-  readonly url: string
-  readonly count?: number
-  /** Milliseconds since 1970. */
-  readonly at?: number
-}
-
-export type ProfileProblem = 'name'
-
-export interface ProfileModel {
-  readonly shell: Shell
-  readonly name: string
-  readonly locale: string
-  readonly email: string
-  readonly emailVerified: boolean
-  readonly createdAt: number
-  readonly id: string
-  readonly cards: readonly SettingsCard[]
-  readonly saved: boolean
-  readonly problem?: ProfileProblem
-}
-
-export type PasswordReason = 'missing' | 'too_short' | 'too_long' | 'malformed' | 'too_common'
-
-export interface SecurityModel {
-  readonly shell: Shell
-  readonly email: string
-  readonly hasPassword: boolean
-  readonly minimumPasswordLength: number
-  /** The operator asks this account for a second factor. */
-  readonly required: boolean
-  /** Milliseconds since 1970; absent without an authenticator app. */
-  readonly totpSince?: number
-  readonly passkeys: readonly PasskeyRow[]
-  readonly recoveryCodes: number
-  readonly fewRecoveryCodes: boolean
-  /** Something was not removed because the account needs it. */
-  readonly isLastFactor?: true
-  readonly done?: 'password' | 'totp' | 'passkey' | 'renamed' | 'removed'
-  readonly passwordProblem?: PasswordReason
-}
-
-interface PasskeyRow {
-  readonly id: string
-  readonly name: string
-  readonly createdAt: number
-  readonly lastUsedAt?: number
-  readonly backedUp: boolean
-}
-
-export interface TotpModel {
-  readonly shell: Shell
-  readonly totp: TotpShown
-  readonly problem?: SecondFactorProblem
-}
-
-export interface PasskeyModel {
-  readonly shell: Shell
-  readonly passkey: PasskeyAsked
-  readonly device: { readonly browser?: string; readonly system?: string }
-  readonly isRefused: boolean
-}
-
-/** One browser in which the account is signed in. Times are milliseconds since 1970. */
-export interface SessionRow {
-  readonly id: string
-  readonly isHere: boolean
-  readonly browser?: string
-  readonly system?: string
-  readonly ip: string
-  readonly lastSeenAt: number
-  readonly signedInAt: number
-}
-
-export interface SessionsModel {
-  readonly shell: Shell
-  readonly rows: readonly SessionRow[]
-  readonly isFirstPage: boolean
-  readonly nextUrl?: string
-  /** How many were ended just now. */
-  readonly ended?: number
-}
-
-export type ActivityKind = 'sign_in' | 'account' | 'apps' | 'keys'
-
-/** One record of the audit; `event`, `reason` and `by` are codes with words in the locale. */
-export interface ActivityRow {
-  readonly at: number
-  readonly event: string
-  readonly outcome: 'done' | 'refused' | 'failed'
-  readonly reason?: string
-  readonly subject?: string
-  readonly by?: string
-  readonly ip?: string
-  readonly browser?: string
-  readonly system?: string
-}
-
-export interface ActivityModel {
-  readonly shell: Shell
-  readonly rows: readonly ActivityRow[]
-  readonly kinds: readonly ActivityKind[]
-  readonly kind?: ActivityKind
-  readonly outcome?: ActivityRow['outcome']
-  readonly isFirstPage: boolean
-  readonly nextUrl?: string
-  readonly csvUrl: string
-}
-
 /** View name → model. */
-export interface Views {
+export interface Views extends SignInViews, SettingsViews {
   'interactions/sign-in': SignIn
-  'interactions/second-factor': SecondFactor
-  'interactions/enrol': Enrol
-  'interactions/recovery-codes': RecoveryCodesShown
   'interactions/consent': Consent
   'interactions/expired': Expired
   'interactions/device-code': DeviceCode
@@ -431,20 +220,7 @@ export interface Views {
   'interactions/signed-out': Expired
   'interactions/leave': Leave
   'interactions/setup': Setup
-  'interactions/sign-up': SignUpModel
-  'interactions/verify': Verify
-  'interactions/verify-link': VerifyLink
-  'interactions/recover': { readonly isMissing?: true }
-  'interactions/new-password': NewPassword
-  'interactions/done': Done
   'interactions/setup-done': { readonly signInUrl?: string }
-  'settings/profile': ProfileModel
-  'settings/security': SecurityModel
-  'settings/totp': TotpModel
-  'settings/passkey': PasskeyModel
-  'settings/recovery-codes': { readonly shell: Shell; readonly codes: readonly string[] }
-  'settings/sessions': SessionsModel
-  'settings/activity': ActivityModel
   error: ErrorPage
   home: Home
   'dev/mailbox': { readonly mails: readonly MailLine[] }

@@ -5,7 +5,7 @@
 import type { Account } from '../accounts/account.ts'
 import { type HeldFactors, type NextStep, nextStep } from '../accounts/sign-in-state.ts'
 import type { Answer } from '../http/route.ts'
-import type { SecondFactorProblem } from '../http/views.ts'
+import type { SecondFactorProblem } from '../http/sign-in-views.ts'
 import type { HalfSignIn, Interactions, OpenInteraction } from '../oidc/interaction.ts'
 
 /** What the sign-in needs to know of an account's factors. */

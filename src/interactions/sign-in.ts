@@ -4,7 +4,8 @@
 import { z } from 'zod'
 import { type Account, signInSecond } from '../accounts/account.ts'
 import type { Authenticated } from '../accounts/authenticate.ts'
-import { type PageAnswer, type PasskeyAsked, page, type SignIn, type SignInProblem } from '../http/views.ts'
+import type { PasskeyAsked } from '../http/sign-in-views.ts'
+import { type PageAnswer, page, type SignIn, type SignInProblem } from '../http/views.ts'
 import type { HalfSignIn, OpenInteraction } from '../oidc/interaction.ts'
 import { shownAccount, shownApp } from './shown.ts'
 

@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import { get, type Route } from '../http/route.ts'
-import type { ActivityKind, ActivityRow } from '../http/views.ts'
+import type { ActivityKind, ActivityRow } from '../http/settings-views.ts'
 import type { LogRecord, Store } from '../storage/store.ts'
 import { describeDevice } from './device.ts'
 import type { Draw, SettingsAccess } from './shell.ts'

@@ -1,15 +1,5 @@
 /**
  * Settings, security: second factors. Every change needs a recent sign-in and signs the other browsers out; keys and codes are shown once.
- *
- *   POST /settings/security/totp                   begin to set up an authenticator app
- *   GET  /settings/security/totp                   its key and QR code, until it is confirmed
- *   POST /settings/security/totp/confirm           a code of it
- *   POST /settings/security/totp/remove
- *   POST /settings/security/recovery-codes         ten new ones, shown once
- *   GET  /settings/security/passkeys/new           the page on which a passkey is made
- *   POST /settings/security/passkeys               what the browser's authenticator said
- *   POST /settings/security/passkeys/:id/rename    `name`
- *   POST /settings/security/passkeys/:id/remove
  */
 import { z } from 'zod'
 import type { Factors } from '../accounts/factors.ts'
@@ -17,7 +7,8 @@ import type { Passkeys } from '../accounts/passkeys.ts'
 import type { Totp } from '../accounts/totp.ts'
 import { hasCode } from '../errors.ts'
 import { type Answer, get, type Handler, post, type RequestFacts, type Route } from '../http/route.ts'
-import type { PageAnswer, SecondFactorProblem } from '../http/views.ts'
+import type { SecondFactorProblem } from '../http/sign-in-views.ts'
+import type { PageAnswer } from '../http/views.ts'
 import { describeDevice } from './device.ts'
 import { callerOf, type Draw, type Person, type SettingsAccess } from './shell.ts'
 
@@ -32,6 +23,9 @@ export interface FactorsParts {
   readonly security: (person: Person, more: { isLastFactor: true }) => Promise<PageAnswer>
 }
 
+/** URLs: below `/settings/security`, `totp` (GET, POST) `totp/confirm` `totp/remove` `recovery-codes` `passkeys` `passkeys/new` (GET) `passkeys/:id/rename|remove`. */
+const HOME = '/settings/security'
+
 const Nothing = z.object({})
 const CodeForm = z.object({ code: z.string().max(200).default('') })
 const NameForm = z.object({ name: z.string().max(1000).default('') })
@@ -41,7 +35,6 @@ const PasskeyForm = z.object({
   name: z.string().max(1000).default(''),
 })
 
-const HOME = '/settings/security'
 const done = (what: string): Answer => ({ kind: 'redirect', location: `${HOME}?done=${what}` })
 
 export function createFactorsPages(parts: FactorsParts): readonly Route[] {

@@ -10,7 +10,7 @@ import { hasCode } from '../errors.ts'
 import { LOCALE_COOKIE } from '../http/answer.ts'
 import { isLocale } from '../http/locale.ts'
 import { get, post, type Route } from '../http/route.ts'
-import type { ProfileProblem, SettingsCard } from '../http/views.ts'
+import type { ProfileProblem, SettingsCard } from '../http/settings-views.ts'
 import { callerOf, type Draw, type Person, type SettingsAccess } from './shell.ts'
 
 const ProfileForm = z.object({

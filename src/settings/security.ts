@@ -10,7 +10,7 @@ import type { Account } from '../accounts/account.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import { AppError } from '../errors.ts'
 import { get, post, type Route } from '../http/route.ts'
-import type { PasswordReason, SecurityModel } from '../http/views.ts'
+import type { PasswordReason, SecurityModel } from '../http/settings-views.ts'
 import { createFactorsPages, type FactorsParts } from './factors.ts'
 import { callerOf, type Draw, type Person, type SettingsAccess } from './shell.ts'
 

@@ -2,7 +2,7 @@
  * The settings of a signed-in person, put together: the access rules of their pages and the sections this server has.
  */
 import type { Route } from '../http/route.ts'
-import type { SettingsSection } from '../http/views.ts'
+import type { SettingsSection } from '../http/settings-views.ts'
 import { createActivity } from './activity.ts'
 import { createProfile } from './profile.ts'
 import { createSecurity } from './security.ts'

@@ -4,7 +4,8 @@
  */
 import type { Account } from '../accounts/account.ts'
 import type { AccessRule } from '../http/route.ts'
-import { type PageAnswer, page, type SettingsSection, type Shell, type ViewName, type Views } from '../http/views.ts'
+import type { SettingsSection, Shell } from '../http/settings-views.ts'
+import { type PageAnswer, page, type ViewName, type Views } from '../http/views.ts'
 import type { Caller } from '../observability/audit.ts'
 
 /** Somebody who is signed in in this browser. `authTime` is seconds since 1970; `sid` is the session's public id. */

@@ -3,13 +3,13 @@
  * The hostile sample carries what an attacker would put into names.
  */
 import { page, type Views } from '../../src/http/views.ts'
+import { account } from './samples-person.ts'
 import { settingsSamples } from './samples-settings.ts'
 import { signInSamples } from './samples-sign-in.ts'
 
 const issuer = 'http://localhost:4000'
 const app = { name: 'Notebook Studio', host: 'notebook.example', standing: 'verified' } as const
 const stranger = { name: 'Desk Agent', host: '127.0.0.1:33418', standing: 'unverified' } as const
-const account = { email: 'ada@example.test', name: 'Ada Lovelace' }
 
 const scope = (
   name: string,
@@ -140,21 +140,6 @@ export const samples = {
   }),
   expired: page('interactions/expired', { appName: app.name, returnUrl: 'https://notebook.example/' }),
   'expired-alone': page('interactions/expired', {}),
-  'device-code': page('interactions/device-code', { action: '/device', userCode: 'BDWP-HQPK' }),
-  'device-code-unknown': page('interactions/device-code', {
-    action: '/device',
-    userCode: 'BDWP-HQPX',
-    problem: { kind: 'unknown' },
-  }),
-  'device-confirm': page('interactions/device-confirm', {
-    action: '/device',
-    app: { name: 'Desk Agent', host: 'desk.example', standing: 'unverified' },
-    userCode: 'BDWP-HQPK',
-    ip: '203.0.113.24',
-    userAgent: 'desk-agent/2.4 (linux; x64)',
-  }),
-  'device-allowed': page('interactions/device-done', { outcome: 'allowed', appName: 'Desk Agent' }),
-  'device-denied': page('interactions/device-done', { outcome: 'denied' }),
   'sign-out': page('interactions/sign-out', { action: '/logout/confirm', appName: app.name, hidden: { xsrf: 'abc' } }),
   'signed-out': page('interactions/signed-out', { appName: app.name, returnUrl: 'https://notebook.example/' }),
   setup: page('interactions/setup', { action: '/setup/token', minimumPasswordLength: 15 }),
