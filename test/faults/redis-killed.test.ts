@@ -19,11 +19,9 @@ describe('a Redis that is killed', { skip: skipWithout('redis-server') }, () => 
   for (const appendfsync of ['always', 'everysec'] as const) {
     test(`F1: Redis killed and restarted ${KILLS} times under load, appendfsync ${appendfsync}`, async (t) => {
       const redis = await startRedis({ appendfsync })
+      t.after(() => redis.stop())
       const deployment = await deploy({ store: redis.url })
-      t.after(async () => {
-        await deployment.stop()
-        await redis.stop()
-      })
+      t.after(() => deployment.stop())
       const load = await startLoad(t, deployment, 6)
       const kills: number[] = []
       for (let round = 0; round < KILLS; round += 1) {

@@ -119,7 +119,8 @@ async function runLap(acts: Acts, lap: number): Promise<void> {
   }
   const rare = [acts.machineToken, acts.pushedRequest, acts.device, acts.account]
   await rare[lap % rare.length]?.()
-  await pause(5)
+  // People think; a load that fills the machine would only measure the machine.
+  await pause(40)
 }
 
 const rules = (history: History): Violation[] => [
