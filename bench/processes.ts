@@ -5,9 +5,17 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Usage } from './probe.ts'
 
-const probe = fileURLToPath(new URL('./probe.ts', import.meta.url))
+const probe = fileURLToPath(new URL('./probe.mjs', import.meta.url))
+
+/** What a process, or its workers together, have used since they started. */
+export interface Usage {
+  /** User and system together. */
+  readonly cpuMicroseconds: number
+  /** Of the largest process. */
+  readonly residentBytes: number
+  readonly processes: number
+}
 
 export interface Measured {
   readonly pid: number
