@@ -4,22 +4,7 @@
 import { page } from '../../src/http/views.ts'
 import { account, asked, codes, totp } from './samples-person.ts'
 
-const app = { name: 'Notebook Studio', host: 'notebook.example', standing: 'verified'   'device-code': page('interactions/device-code', { action: '/device', userCode: 'BDWP-HQPK' }),
-  'device-code-unknown': page('interactions/device-code', {
-    action: '/device',
-    userCode: 'BDWP-HQPX',
-    problem: { kind: 'unknown' },
-  }),
-  'device-confirm': page('interactions/device-confirm', {
-    action: '/device',
-    app: { name: 'Desk Agent', host: 'desk.example', standing: 'unverified' },
-    userCode: 'BDWP-HQPK',
-    ip: '203.0.113.24',
-    userAgent: 'desk-agent/2.4 (linux; x64)',
-  }),
-  'device-allowed': page('interactions/device-done', { outcome: 'allowed', appName: 'Desk Agent' }),
-  'device-denied': page('interactions/device-done', { outcome: 'denied' }),
-} as const
+const app = { name: 'Notebook Studio', host: 'notebook.example', standing: 'verified' } as const
 
 export const signInSamples = {
   'sign-in-passkey': page('interactions/sign-in', {
