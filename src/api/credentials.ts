@@ -1,3 +1,7 @@
+/**
+ * Who calls the API: the bearer of one of our access tokens, an API key or a personal access token. One rule for all three, so that every protected
+ * route demands the same things in the same order and says no more than it must; the exact cause goes to the owner's denials.
+ */
 import { AppError } from '../errors.ts'
 import type { AccessRule } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
