@@ -5,12 +5,15 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { createGuessablePasswords } from './accounts/guessable-passwords.ts'
+import { openLeakedPasswords } from './accounts/leaked-passwords.ts'
 import { createPasswords, type Passwords } from './accounts/password.ts'
 import { type Apps, createApps } from './apps/apps.ts'
 import { createClientDocuments } from './apps/client-documents.ts'
 import type { ConfiguredApp } from './apps/configured.ts'
 import { createRegistration, type Registration } from './apps/registration.ts'
 import type { Config } from './config/schema.ts'
+import { AppError } from './errors.ts'
 import { createKeys, type Keys } from './keys/keys.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
@@ -58,11 +61,11 @@ export async function openCore(
   config: Config,
   { now = Date.now, around = (store) => store }: CoreOptions = {},
 ): Promise<Core> {
+  const { passwords, leaked } = await openPasswords(config)
   const opened = await openStore({ url: config.storeUrl, assumeDurable: config.storeAssumeDurable }, { now })
   const store = around(opened)
   const vault = createVault(config.secrets)
   const audit = createAudit({ store, now })
-  const passwords = createPasswords({ minimumLength: config.passwords.minLength })
   const accounts = createAccounts({ store, audit, now, passwords })
   const outbound = createOutbound({
     resolve: createResolve(),
@@ -87,8 +90,25 @@ export async function openCore(
     registration,
     signingKeys,
     now,
-    close: () => store.close(),
+    async close() {
+      await store.close()
+      await leaked?.close()
+    },
   }
+}
+
+/** Passwords under the operator's policy, with the file of leaked ones if there is one. @throws invalid_configuration */
+async function openPasswords({ passwords: { minLength, breachFile }, brand }: Config) {
+  const leaked =
+    breachFile === undefined
+      ? undefined
+      : await openLeakedPasswords(breachFile).catch((cause: unknown) => {
+          const found = cause instanceof Error ? cause.message : String(cause)
+          throw new AppError('invalid_configuration', `passwords.breach_file cannot be used: ${found}`, { cause })
+        })
+  const isLeaked = leaked && ((password: string) => leaked.has(password))
+  const { isGuessable } = createGuessablePasswords({ words: [brand.name], isLeaked })
+  return { passwords: createPasswords({ minimumLength: minLength, isGuessable }), leaked }
 }
 
 /** Apps of the configuration, stored ones, and the two kinds that introduce themselves. */

@@ -84,7 +84,10 @@ function assemble(settings: Settings, { dataDir, secrets, ca, cwd, cores }: Foun
     apps: settings.apps,
     signUp: settings.sign_up,
     mfa: settings.mfa,
-    passwords: settings.passwords,
+    passwords: {
+      ...settings.passwords,
+      breachFile: settings.passwords.breachFile === null ? undefined : resolve(cwd, settings.passwords.breachFile),
+    },
     consent: settings.consent,
     keys: settings.keys,
     rateLimits: settings.rate_limits,

@@ -46,18 +46,30 @@ const signUp = z.strictObject({
   policy: option(z.enum(['open', 'invited', 'closed']).default('open'), 'Who may create an account.'),
 })
 
-const mfa = z.strictObject({
-  policy: option(
-    z.enum(['optional', 'administrators', 'required']).default('optional'),
-    'Who must have a second factor.',
-  ),
-})
+const mfa = z
+  .strictObject({
+    policy: option(
+      z.enum(['optional', 'administrators', 'required']).default('optional'),
+      'Who must have a second factor.',
+    ),
+    remember_device_days: option(
+      wholeNumber(0, 90).prefault(0),
+      'How many days a person may spare the second factor on a device of their own; 0: never.',
+      { takes: 'number' },
+    ),
+  })
+  .transform((file) => ({ policy: file.policy, rememberDeviceDays: file.remember_device_days }))
 
 const passwords = z
   .strictObject({
     min_length: option(wholeNumber(8, 64).prefault(10), 'The shortest password taken.', { takes: 'number' }),
+    breach_file: option(
+      z.string().min(1).nullable().default(null),
+      'Leaked passwords that are not taken: sorted lines of SHA-1, as Have I Been Pwned gives them. Searched on disk.',
+      { takes: 'file' },
+    ),
   })
-  .transform((file) => ({ minLength: file.min_length }))
+  .transform((file) => ({ minLength: file.min_length, breachFile: file.breach_file }))
 
 const consent = z
   .strictObject({
@@ -139,8 +151,17 @@ const retention = z
     denials: option(seconds('1d', '365d').prefault('30d'), 'The causes of denials that owners can read.', {
       takes: 'duration',
     }),
+    leaving_account: option(
+      seconds('0s', '90d').prefault('14d'),
+      'How long the owner of an account can take back the wish to have it deleted.',
+      { takes: 'duration' },
+    ),
   })
-  .transform((file) => ({ activitySeconds: file.activity, denialsSeconds: file.denials }))
+  .transform((file) => ({
+    activitySeconds: file.activity,
+    denialsSeconds: file.denials,
+    leavingAccountSeconds: file.leaving_account,
+  }))
 
 const upstream = z
   .strictObject({

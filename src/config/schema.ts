@@ -55,7 +55,8 @@ export type Config = Deep<{
   apps: Settings['apps']
   signUp: Settings['sign_up']
   mfa: Settings['mfa']
-  passwords: Settings['passwords']
+  /** `breachFile` is an absolute path. */
+  passwords: { minLength: number; breachFile: string | undefined }
   consent: Settings['consent']
   keys: Settings['keys']
   rateLimits: Settings['rate_limits']
