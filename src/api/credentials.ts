@@ -7,19 +7,11 @@ import type { AccessRule } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
-import type { Standing } from '../security/rate-limit.ts'
 import { type ApiCaller, keyCaller, tokenCaller } from './caller.ts'
 import { isExplaining, type Looking, looking } from './looking.ts'
 import { agentOf, type CredentialParts, callerOf, credentialOf, requestLine } from './presented.ts'
-import {
-  challenge,
-  insufficientScope,
-  invalidToken,
-  keyRefusal,
-  rateLimited,
-  tellStanding,
-  tellSunset,
-} from './refusals.ts'
+import { challenge, insufficientScope, invalidToken, keyStanding, rateLimited, tellStanding } from './refusals.ts'
+import { useKey } from './using.ts'
 
 export interface Credentials {
   /** Any credential of ours, and with `?explain=` in the query one that is only looked at: nothing is spent and no mark is left. */
@@ -85,19 +77,8 @@ function admitting(parts: CredentialParts) {
   return async (ctx: HttpContext, scope: string | undefined): Promise<ApiCaller> => {
     const { scheme, credential } = credentialOf(parts, ctx)
     if (!parts.isKey(credential)) return admitToken(parts, ctx, { scheme, token: credential, scope })
-    const { ip } = ctx.state
-    const verdict = await parts.checkKey(credential, {
-      ip,
-      userAgent: agentOf(ctx),
-      request: requestLine(ctx),
-      audience: parts.audience,
-      ...(scope ? { scopes: [scope] } : {}),
-      limit: (key) => parts.limiter.take('api_credential', key.id),
-    })
-    tellStanding(ctx, verdict.limit as Standing | undefined)
-    if (!verdict.allowed) throw keyRefusal(parts, verdict)
+    const verdict = await useKey(parts, ctx, credential, scope ? { scopes: [scope] } : {})
     const { key, scopes } = verdict
-    if (verdict.old) tellSunset(ctx, verdict.old)
     const account = await parts.findAccount(key.ownerId)
     return keyCaller({
       key,
@@ -105,7 +86,7 @@ function admitting(parts: CredentialParts) {
       account,
       audience: parts.audience,
       caller: callerOf(ctx, key.ownerId),
-      limit: verdict.limit as Standing | undefined,
+      limit: keyStanding(verdict),
     })
   }
 }

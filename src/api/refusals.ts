@@ -4,7 +4,7 @@
  */
 import { AppError } from '../errors.ts'
 import type { HttpContext } from '../http/server.ts'
-import type { Denied } from '../keys/check.ts'
+import type { Denied, Verdict } from '../keys/check.ts'
 import { rateLimitHeaders, type Standing } from '../security/rate-limit.ts'
 
 /** Where the challenge points. */
@@ -55,12 +55,18 @@ export function rateLimited(standing: Standing, errorRef: string): AppError {
 
 /** How a key that was refused is answered. */
 export function keyRefusal(parts: Place, denied: Denied): AppError {
-  const { outside, errorRef, needed = [], elevation, retryAfterSeconds = 1 } = denied
+  const { outside, reason, errorRef, needed = [], elevation, retryAfterSeconds = 1 } = denied
   if (outside === 'insufficient_scope') return insufficientScope(parts, needed, errorRef, elevation)
   if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', errorRef)
   return new AppError('rate_limited', 'This key has used up what it may do for now.', {
-    details: { retryAfterSeconds, errorRef },
+    details: { retryAfterSeconds, policy: keyStanding(denied)?.policy ?? reason, errorRef },
   })
+}
+
+/** How a key stands under the tightest of its limits: the server's for every credential, or its own quota. */
+export function keyStanding({ limit, quota }: Pick<Verdict, 'limit' | 'quota'>): Standing | undefined {
+  if (!quota || (limit && (!limit.allowed || limit.remaining <= quota.remaining))) return limit
+  return { policy: 'key_quota', allowed: true, ...quota }
 }
 
 /** The limit's standing, on every answer (contract.md). */

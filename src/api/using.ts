@@ -1,18 +1,46 @@
 /**
- * A key that is used for what only a key can do: making children of itself, and proving itself for a request that a gateway passes on.
+ * A key in use: checked, spent and counted for this request, with what its answer must say on the way. And the rule for what only a key can do:
+ * making children of itself.
  */
 import { AppError } from '../errors.ts'
 import type { AccessRule } from '../http/route.ts'
+import type { HttpContext } from '../http/server.ts'
 import type { Allowed } from '../keys/check.ts'
 import type { Caller } from '../observability/audit.ts'
-import type { Standing } from '../security/rate-limit.ts'
 import { agentOf, type CredentialParts, callerOf, credentialOf, requestLine } from './presented.ts'
-import { keyRefusal, tellStanding, tellSunset } from './refusals.ts'
+import { keyRefusal, keyStanding, tellStanding, tellSunset } from './refusals.ts'
 
 /** The key and what it may do here and now. */
 export interface Using {
   readonly allowed: Allowed
   readonly caller: Caller
+}
+
+/** What the request needs; the resource is our own API unless said otherwise. */
+interface Needed {
+  readonly audience?: string
+  readonly scopes?: readonly string[]
+}
+
+/** The key behind a credential, allowed to do this, with its limits told on the answer. @throws AppError for a key that is refused */
+export async function useKey(
+  parts: CredentialParts,
+  ctx: HttpContext,
+  credential: string,
+  { audience = parts.audience, scopes = [] }: Needed = {},
+): Promise<Allowed> {
+  const verdict = await parts.checkKey(credential, {
+    ip: ctx.state.ip,
+    userAgent: agentOf(ctx),
+    request: requestLine(ctx),
+    audience,
+    scopes,
+    limit: (key) => parts.limiter.take('api_credential', key.id),
+  })
+  tellStanding(ctx, keyStanding(verdict))
+  if (!verdict.allowed) throw keyRefusal(parts, verdict)
+  if (verdict.old) tellSunset(ctx, verdict.old)
+  return verdict
 }
 
 /** Only a key or a personal token of ours, whatever it may do. */
@@ -23,18 +51,8 @@ export function usingKey(parts: CredentialParts): AccessRule<Using> {
     async admit(ctx) {
       const { credential } = credentialOf(parts, ctx)
       if (!parts.isKey(credential)) throw new AppError('forbidden', 'Only a key can do this.')
-      const { ip } = ctx.state
-      const verdict = await parts.checkKey(credential, {
-        ip,
-        userAgent: agentOf(ctx),
-        request: requestLine(ctx),
-        audience: parts.audience,
-        limit: (key) => parts.limiter.take('api_credential', key.id),
-      })
-      tellStanding(ctx, verdict.limit as Standing | undefined)
-      if (!verdict.allowed) throw keyRefusal(parts, verdict)
-      if (verdict.old) tellSunset(ctx, verdict.old)
-      return { allowed: verdict, caller: callerOf(ctx, verdict.key.ownerId) }
+      const allowed = await useKey(parts, ctx, credential)
+      return { allowed, caller: callerOf(ctx, allowed.key.ownerId) }
     },
   }
 }
