@@ -228,7 +228,11 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     ...createRecoveryCodesFile(form),
     ...createSignUpPages({ ...signingUp, signUp: people.signUp }),
     ...createVerify({ ...signingUp, verification: people.verification, now }),
-    ...createRecover({ ...signingUp, recovery: people.recovery, endAll: engine.sessions.endAll }),
+    ...createRecover({
+      ...signingUp,
+      recovery: people.recovery,
+      endAll: (accountId) => engine.sessions.endAll(accountId),
+    }),
     ...createOwnSignIn({ ...ownSignIn, anyone, discardCode: engine.sessions.discardCode }),
     ...createSettings({
       access: { signedIn, recent, form: settingsForm, recentForm: and(settingsForm, recent) },
