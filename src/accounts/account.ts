@@ -18,7 +18,9 @@ interface AccountFields {
   readonly locale?: string
   readonly picture?: string
   readonly role: Role
-  readonly status: 'active' | 'disabled'
+  /** `leaving`: its owner wants it deleted; dead for everybody, and removed at `leavesAt`. */
+  readonly status: 'active' | 'disabled' | 'leaving'
+  readonly leavesAt?: number
   readonly disabledReason?: string
   readonly attributes: Attributes
   /** Rises with every sign-out everywhere, disabling and change of password: sessions and grants of an older epoch are dead. */
@@ -36,6 +38,8 @@ export interface AccountRecord extends AccountFields {
   readonly emailKey: string
   /** PHC string; absent when the account has no password. */
   readonly passwordDigest?: string
+  /** Group of the accounts that are leaving; absent for all others. */
+  readonly departure?: 'asked'
   /** Set while somebody tries to take the administrator's role or the account away; see `last-administrator.ts`. */
   readonly leaving?: { readonly mark: string; readonly at: number }
 }
@@ -47,7 +51,7 @@ export interface Account extends AccountFields {
 
 /** The account without what is nobody's business. */
 export function toAccount({ id, value }: Stored<AccountRecord>): Account {
-  const { emailKey: _key, passwordDigest, leaving: _leaving, ...fields } = value
+  const { emailKey: _key, passwordDigest, leaving: _leaving, departure: _departure, ...fields } = value
   return { ...fields, id: id as AccountId, hasPassword: passwordDigest !== undefined }
 }
 

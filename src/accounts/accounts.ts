@@ -123,7 +123,7 @@ function keeping(dependencies: Dependencies): Keeping {
     },
     async enable(caller, id) {
       return give(caller, 'account.enabled', id, (record) => {
-        const { disabledReason: _reason, ...rest } = withoutMark(record)
+        const { disabledReason: _reason, leavesAt: _at, departure: _departure, ...rest } = withoutMark(record)
         return { ...rest, status: 'active' }
       })
     },

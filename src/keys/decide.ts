@@ -9,7 +9,7 @@ import type { SecretUse } from './secret.ts'
 /** The owner as the keys need to know it. */
 export interface Owner {
   readonly id: string
-  readonly status: 'active' | 'disabled'
+  readonly status: 'active' | 'disabled' | 'leaving'
   readonly role: 'member' | 'administrator'
   readonly email: string
   readonly emailVerified: boolean
