@@ -44,7 +44,8 @@ export function createPeople({ core, mails, randomBytes, randomInt }: PeoplePart
   const recoveryCodes = createRecoveryCodes(shared)
   const challenges = createPasskeyChallenges({ store, vault, now })
   const passkeys = createPasskeys({ records, challenges, audit, now, issuer: config.issuer, issuerName })
-  const devices = createRememberedDevices({ store, accounts, now })
+  const trustDays = config.mfa.rememberDeviceDays || undefined
+  const devices = createRememberedDevices({ store, accounts, now, trustDays })
   const { policy } = config.mfa
   const factors = createFactors({
     records,
