@@ -8,7 +8,10 @@ import { type Database, isBusy, sqliteCode } from './sqlite-database.ts'
 
 /** More than this in one transaction would keep readers of the result waiting. */
 const largestBatch = 1000
-/** Attempts to get the write lock; each waits up to 50 ms inside SQLite and 10 ms outside, 1.2 s together. */
+/**
+ * Attempts to get the write lock; each waits up to 50 ms inside SQLite and 10 ms outside, 1.2 s together. Once they are used up the next
+ * write has one, until one succeeds: a request of several writes must not wait as often.
+ */
 const lockAttempts = 20
 
 interface Pending {
@@ -44,6 +47,8 @@ export function createWrites(database: Database): Writes {
   const waiting: Pending[] = []
   let writing: Promise<void> | undefined
   let closed = false
+  /** Failed attempts since the lock was last got. */
+  let missed = 0
 
   function runOne(job: () => unknown): Outcome {
     savepoint()
@@ -77,11 +82,14 @@ export function createWrites(database: Database): Writes {
   }
 
   async function lock(): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
+    for (;;) {
       try {
-        return begin()
+        begin()
+        missed = 0
+        return
       } catch (error) {
-        if (!isBusy(error) || attempt >= lockAttempts) throw unavailable(error)
+        missed += 1
+        if (!isBusy(error) || missed >= lockAttempts) throw unavailable(error)
         await pause(10)
       }
     }
