@@ -223,10 +223,18 @@ test('AZ12: a sign-in in another tab meanwhile does not pass for the one that wa
   })
 })
 
-test('AZ12: acr_values above what happened do not raise acr', async () => {
+test('AZ12: acr_values above what happened yield no code, and acr stays what it was', async () => {
   const { person, email } = await settled()
-  const back = await person.authorize(authorizeUrl(app, { acr_values: 'phr urn:licet:acr:2fa' }), { email })
-  await authTimeOf(back)
+  for (const acr_values of ['urn:licet:acr:2fa', 'phr', 'phr urn:licet:acr:2fa']) {
+    const silent = await person.send('GET', authorizeUrl(app, { acr_values, prompt: 'none' }))
+    assertErrorAtApp(locationOf(silent), /^(unmet_authentication_requirements|login_required|interaction_required)$/)
+    // Neither a reload of the page nor the way back to the authorization gets past it.
+    const asked = await person.open(authorizeUrl(app, { acr_values }))
+    assert.equal(new URL(asked.url).origin, licet.issuer)
+    const resumed = await person.open(asked.url.replace('/interaction/', '/authorize/'))
+    assert.equal(answerOf(resumed.url).get('code'), null)
+  }
+  await authTimeOf(await person.authorize(authorizeUrl(app), { email }))
 })
 
 test('AZ13: an id_token_hint of somebody else, of another issuer or unsigned never lets the hinted person through', async () => {

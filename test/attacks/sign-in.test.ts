@@ -57,7 +57,8 @@ function stripped({ status, headers, body }: Visit, email: string, uid: string):
     body: body
       .replaceAll(email, 'EMAIL')
       .replaceAll(uid, 'UID')
-      .replace(/name="csrf" value="[^"]*"/g, '')
+      .replace(/name="(csrf|handle)" value="[^"]*"/g, '')
+      .replace(/(?<=challenge&#34;:&#34;)[\w-]+/g, '')
       .replace(/[\w-]{16}(?=<\/code>)/g, ''),
   }
 }
