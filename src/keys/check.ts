@@ -13,7 +13,7 @@ import {
   type Owner,
 } from './decide.ts'
 import type { Denials } from './denials.ts'
-import { credentialName, type Key, toKey } from './key.ts'
+import { credentialName, type Key, type KeyId, type KeyRecord, toKey } from './key.ts'
 import type { Known, Look } from './look.ts'
 import type { Outcome } from './tally.ts'
 import type { Usage } from './usage.ts'
@@ -81,6 +81,8 @@ export type Explanation =
 export interface Checking {
   check(credential: string, request: CheckRequest): Promise<Verdict>
   explain(credential: string, asked: Asked): Promise<Explanation>
+  /** Whether what was made from the key still counts: the key, its ancestors and its owner are alive. From where it is used does not matter. */
+  stands(id: string): Promise<boolean>
 }
 
 interface Dependencies {
@@ -148,6 +150,13 @@ export function createChecking(dependencies: Dependencies): Checking {
       const { owner, scopes } = allowedFor(known, key, decision.scopes)
       return { allowed: true, scopes, key, owner }
     },
+    async stands(id) {
+      const known = await look.findById(id as KeyId)
+      if (!known) return false
+      const { key, ancestors } = known
+      const anywhere = { ...known, key: fromAnywhere(key), ancestors: ancestors.map((one) => one && fromAnywhere(one)) }
+      return decide(anywhere, { ip: '' }, policy, now()).allowed
+    },
   }
 }
 
@@ -163,6 +172,15 @@ function allowedFor(known: Known, key: Key, scopes: readonly string[]): Allowed 
     credential: credentialName(key),
     ...(use === 'old' && old ? { old: { deprecatedAt: old.replacedAt, sunsetAt: old.endsAt } } : {}),
   }
+}
+
+const fromAnywhere = (record: KeyRecord): KeyRecord => ({ ...record, allowedIps: [] })
+
+/** When what was allowed ends by itself, in milliseconds since 1970: nothing that is made from it may live longer. */
+export function endOf({ key, old, scopes }: Pick<Allowed, 'key' | 'old' | 'scopes'>): number {
+  const { elevation } = key
+  const isLifted = elevation && scopes.includes(elevation.scope) && !key.scopes.includes(elevation.scope)
+  return Math.min(key.expiresAt, old?.sunsetAt ?? key.expiresAt, isLifted ? elevation.until : key.expiresAt)
 }
 
 /** The key and its ancestors: all of them pay for a call. */

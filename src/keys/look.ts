@@ -7,7 +7,7 @@ import type { Store, Stored } from '../storage/store.ts'
 import type { Owner, Standing } from './decide.ts'
 import { createFresh, type Fact, FRESH_MS } from './fresh.ts'
 import type { KeyId, KeyRecord } from './key.ts'
-import { isKeyCredential, keyIdFrom, matchSecret, secretDigest } from './secret.ts'
+import { isKeyCredential, keyIdFrom, matchSecret, type SecretUse, secretDigest } from './secret.ts'
 
 export interface Known extends Standing {
   readonly known: true
@@ -20,6 +20,8 @@ export type Looked = Known | { readonly known: false; readonly reason: 'malforme
 
 export interface Look {
   find(credential: string): Promise<Looked>
+  /** The key as it stands, whoever asks: for what was made from it. */
+  findById(id: KeyId): Promise<Known | undefined>
   /** Drops what is known of a key, or of an owner: the next look reads. */
   forgetKey(id: string): void
   forgetOwner(id: string): void
@@ -53,6 +55,14 @@ export function createLook({ store, now, keyPrefix, owners }: Dependencies): Loo
     return found || fact.turn > begun ? found : match(await keys.reread(id))
   }
 
+  const withOthers = async (id: KeyId, { key, use, number }: { key: KeyRecord; use: SecretUse; number: number }) => {
+    const [owner, ...ancestors] = await Promise.all([
+      people.get(key.ownerId).then(({ value }) => value),
+      ...key.ancestors.map(async (ancestor) => (await keys.get(ancestor)).value?.value),
+    ])
+    return { known: true, id, key, use, secretNumber: number, owner, ancestors } as const
+  }
+
   return {
     async find(credential) {
       if (!isKeyCredential(keyPrefix, credential)) return { known: false, reason: 'malformed' }
@@ -64,12 +74,11 @@ export function createLook({ store, now, keyPrefix, owners }: Dependencies): Loo
         unknown.add(digest)
         return { known: false, reason: 'unknown' }
       }
-      const { key, use, number } = found
-      const [owner, ...ancestors] = await Promise.all([
-        people.get(key.ownerId).then(({ value }) => value),
-        ...key.ancestors.map(async (ancestor) => (await keys.get(ancestor)).value?.value),
-      ])
-      return { known: true, id, key, use, secretNumber: number, owner, ancestors }
+      return withOthers(id, found)
+    },
+    async findById(id) {
+      const key = (await keys.get(id)).value?.value
+      return key && withOthers(id, { key, use: 'current', number: key.current.number })
     },
     forgetKey: (id) => keys.forget(id),
     forgetOwner: (id) => people.forget(id),
