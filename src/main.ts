@@ -29,7 +29,7 @@ addServeCommand(program, {
 })
 addConfigCommands(program)
 const openCore = async () => (await import('./core.ts')).openCore(loadOrRefuse().config)
-addAccountCommands(program, openCore)
+addAccountCommands(program, async () => (await import('./people.ts')).openPeople(loadOrRefuse().config))
 addAppCommands(program, openCore)
 addKeyCommands(program, openCore)
 addSigningKeysCommands(program, openCore)

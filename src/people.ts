@@ -17,7 +17,13 @@ import { createRememberedDevices } from './accounts/remembered-devices.ts'
 import { createSignUp } from './accounts/sign-up.ts'
 import { createTotp } from './accounts/totp.ts'
 import { createVerification } from './accounts/verification.ts'
-import type { Core } from './core.ts'
+import type { Config } from './config/schema.ts'
+import { type Core, localesDirectory, openCore, viewsDirectory } from './core.ts'
+import { createRenderer } from './http/page.ts'
+import { createAccountMessages } from './mail/account-messages.ts'
+import { createOutbox } from './mail/outbox.ts'
+import { createSmtpTransport } from './mail/smtp.ts'
+import { randomToken } from './secrets.ts'
 
 /** Every mail that these domains write. */
 type Mails = Parameters<typeof createFactors>[0]['mails'] &
@@ -83,4 +89,28 @@ export function createPeople({ core, mails, randomBytes, randomInt }: PeoplePart
       policy: config.signUp.policy,
     }),
   }
+}
+
+/**
+ * The same for commands, beside a running server: mails are put into the outbox, and the server sends them.
+ * @throws store_unavailable, invalid_configuration
+ */
+export async function openPeople(config: Config) {
+  const core = await openCore(config)
+  const { issuer, brand, smtpUrl, mailFrom } = config
+  const isDevelopment = config.mode === 'development'
+  const { renderMail } = createRenderer({ viewsDirectory, localesDirectory, brand, issuer, isDevelopment })
+  const transport = smtpUrl && createSmtpTransport({ url: smtpUrl, from: mailFrom, fromName: brand.name })
+  const outbox = createOutbox({ ...core, ...(transport ? { transport } : {}) })
+  const people = createPeople({
+    core,
+    mails: createAccountMessages({ outbox, renderMail, now: core.now }),
+    randomBytes: (size) => Buffer.from(randomToken(), 'base64url').subarray(0, size),
+    randomInt: (below) => Buffer.from(randomToken(), 'base64url').readUIntBE(0, 6) % below,
+  })
+  const close = async () => {
+    await outbox.stop()
+    await core.close()
+  }
+  return { ...core, ...people, issuer, close }
 }

@@ -53,3 +53,11 @@ function readBase64(text: string | undefined): Buffer | undefined {
   const bytes = Buffer.from(text.replaceAll('.', '+'), 'base64')
   return bytes.length >= 8 && bytes.length <= 128 ? bytes : undefined
 }
+
+/** True for a digest that a sign-in can check: one of these, or argon2id of a cost a server survives. */
+export function isPasswordDigest(digest: string): boolean {
+  const [, memory, passes] =
+    /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=[1-8]\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/.exec(digest) ?? []
+  if (memory !== undefined) return Number(memory) <= 262_144 && Number(passes) >= 1 && Number(passes) <= 16
+  return readImportedHash(digest) !== undefined
+}

@@ -1,17 +1,22 @@
 /**
  * `account …`: making and managing accounts from the command line, beside a running server. Each command is a few words over
- * `accounts/`; who did it stands in the audit. Second factors are not here yet, so neither is `reset-mfa`.
+ * `accounts/`; who did it stands in the audit. Importing many stands in `account-import.ts`.
  */
 import type { Command } from 'commander'
 import type { Account } from '../accounts/account.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import { describeAccount } from '../accounts/describe.ts'
+import type { Factors } from '../accounts/factors.ts'
+import type { SignUp } from '../accounts/sign-up.ts'
+import { addImport, type ImportCore } from './account-import.ts'
 import { badUsage, say, terminal } from './program.ts'
 import { readSecret } from './read-secret.ts'
 import { type Desk, listFields, type OpenCore, operator, withCore } from './with-core.ts'
 
-interface AccountCore {
-  readonly accounts: Accounts
+interface AccountCore extends ImportCore {
+  readonly factors: Pick<Factors, 'reset'>
+  readonly signUp: Pick<SignUp, 'invite'>
+  readonly issuer: string
 }
 
 interface CreateOptions {
@@ -26,7 +31,9 @@ interface CreateOptions {
 interface Act {
   readonly describe: string
   readonly done: string
-  apply(accounts: Accounts, id: string, reason?: string): Promise<Account>
+  /** A reason must be given. */
+  readonly needsReason?: true
+  apply(core: AccountCore, id: string, reason?: string): Promise<Account>
 }
 
 /** Commands that change one account. */
@@ -34,25 +41,34 @@ const acts: Readonly<Record<string, Act>> = {
   disable: {
     describe: 'end its sessions and grants and let nobody sign in to it',
     done: 'Disabled',
-    apply: (accounts, id, reason) => accounts.disable(operator(), id, reason),
+    apply: ({ accounts }, id, reason) => accounts.disable(operator(), id, reason),
   },
   enable: {
     describe: 'let the person sign in again',
     done: 'Enabled',
-    apply: (accounts, id) => accounts.enable(operator(), id),
+    apply: ({ accounts }, id) => accounts.enable(operator(), id),
   },
   'sign-out': {
     describe: 'end its sessions and grants everywhere',
     done: 'Signed out everywhere:',
-    apply: (accounts, id) => accounts.signOutEverywhere(operator(), id),
+    apply: ({ accounts }, id) => accounts.signOutEverywhere(operator(), id),
+  },
+  'reset-mfa': {
+    describe: 'remove every second factor and sign out everywhere, once you know who asks',
+    done: 'Second factors removed:',
+    needsReason: true,
+    apply: ({ factors }, id, reason = '') => factors.reset(operator(), id, reason),
   },
 }
 
-/** Adds `account create|list|show|disable|enable|sign-out`. */
+/** Adds `account create|invite|import|list|show|set-attributes|disable|enable|sign-out|reset-mfa`. */
 export function addAccountCommands(program: Command, openCore: OpenCore<AccountCore>, desk: Desk = {}): void {
   const { output = terminal } = desk
   const account = program.command('account').description('people who sign in')
   addCreate(account, openCore, desk)
+  addInvite(account, openCore, desk)
+  addSetAttributes(account, openCore, desk)
+  addImport(account, openCore, desk)
 
   account
     .command('list')
@@ -71,19 +87,17 @@ export function addAccountCommands(program: Command, openCore: OpenCore<AccountC
       say(command, describeAccount(found), listFields(describeAccount(found)), output)
     })
 
-  for (const [name, { describe, done, apply }] of Object.entries(acts)) {
-    account
-      .command(name)
-      .description(describe)
-      .argument('<email or id>')
-      .option('--reason <text>', 'why; kept with the account and in the audit')
-      .action(async (named: string, { reason }: { reason?: string }, command: Command) => {
-        const changed = await withCore(openCore, async ({ accounts }) => {
-          const { id } = await accounts.getByName(named)
-          return apply(accounts, id, reason)
-        })
-        say(command, describeAccount(changed), [`${done} ${changed.email} (${changed.id}).`], output)
+  for (const [name, { describe, done, apply, needsReason }] of Object.entries(acts)) {
+    const act = account.command(name).description(describe).argument('<email or id>')
+    if (needsReason) act.requiredOption('--reason <text>', 'why; kept in the audit')
+    else act.option('--reason <text>', 'why; kept with the account and in the audit')
+    act.action(async (named: string, { reason }: { reason?: string }, command: Command) => {
+      const changed = await withCore(openCore, async (core) => {
+        const { id } = await core.accounts.getByName(named)
+        return apply(core, id, reason)
       })
+      say(command, describeAccount(changed), [`${done} ${changed.email} (${changed.id}).`], output)
+    })
   }
 }
 
@@ -110,6 +124,40 @@ function addCreate(account: Command, openCore: OpenCore<AccountCore>, { output =
         }),
       )
       say(command, describeAccount(made), [`Created ${made.email} (${made.id}).`], output)
+    })
+}
+
+function addInvite(account: Command, openCore: OpenCore<AccountCore>, { output = terminal }: Desk): void {
+  account
+    .command('invite')
+    .description('invite an address: a mail with a link that makes the account')
+    .requiredOption('--email <address>', 'whom')
+    .option('--name <name>', 'what the person is called')
+    .option('--locale <tag>', 'the language of the mail')
+    .option('--admin', 'an administrator')
+    .action(async (options: { email: string; name?: string; locale?: string; admin?: boolean }, command: Command) => {
+      const { link, expiresAt } = await withCore(openCore, async ({ signUp, issuer }) => {
+        const { admin, ...invited } = options
+        const made = await signUp.invite(operator(), { ...invited, role: admin ? 'administrator' : 'member' })
+        return { link: `${issuer}${made.path}`, expiresAt: new Date(made.expiresAt).toISOString() }
+      })
+      const lines = [`Invited ${options.email}. The link, once, until ${expiresAt}:`, link]
+      say(command, { email: options.email, link, expires_at: expiresAt }, lines, output)
+    })
+}
+
+function addSetAttributes(account: Command, openCore: OpenCore<AccountCore>, { output = terminal }: Desk): void {
+  account
+    .command('set-attributes')
+    .description('replace the values for custom claims')
+    .argument('<email or id>')
+    .argument('<JSON>', 'a JSON object', parseJson)
+    .action(async (named: string, attributes: unknown, _options: object, command: Command) => {
+      const changed = await withCore(openCore, async ({ accounts }) => {
+        const { id } = await accounts.getByName(named)
+        return accounts.setAttributes(operator(), id, attributes)
+      })
+      say(command, describeAccount(changed), [`Changed ${changed.email} (${changed.id}).`], output)
     })
 }
 

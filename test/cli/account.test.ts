@@ -5,24 +5,30 @@ import { createAuthenticate } from '../../src/accounts/authenticate.ts'
 import { addAccountCommands } from '../../src/cli/account.ts'
 import { createRunner } from '../support/commands.ts'
 import { openTestStore } from '../support/open-store.ts'
+import { correspondence, factorDesk, issuer, processOn } from '../support/people.ts'
 
 const right = 'correct horse battery'
 
 function setUp(t: TestContext) {
   const desk = openTestStore(t)
+  const process = processOn(desk.store, desk.now)
   const accounts = createAccounts(desk)
+  const people = { ...correspondence(process), ...factorDesk(process) }
   const opened = { open: 0 }
   const openCore = async () => {
     opened.open += 1
     return {
+      ...people,
       accounts,
+      passwords: desk.passwords,
+      issuer,
       close: async () => {
         opened.open -= 1
       },
     }
   }
   const run = createRunner((program, io) => addAccountCommands(program, openCore, io))
-  return { ...desk, accounts, opened, run, authenticate: createAuthenticate({ ...desk, limit: null }) }
+  return { ...desk, accounts, opened, run, people, authenticate: createAuthenticate({ ...desk, limit: null }) }
 }
 
 test('account create makes an account that signs in, and prints its id as JSON', async (t) => {
@@ -149,4 +155,35 @@ test('who changed an account from the command line stands in the audit', async (
   const { id } = (await run(['account', 'create', '--email', 'ada@example.com', '--json'])).json<{ id: string }>()
   const { items } = await store.read(id)
   assert.match(JSON.stringify(items[0]?.record['caller']), /"kind":"operator"/)
+})
+
+test('account invite prints a link of the issuer that makes a verified account', async (t) => {
+  const { run, people } = setUp(t)
+  const invited = await run(['account', 'invite', '--email', 'grace@example.com', '--admin', '--json'])
+  const { link } = invited.json<{ link: string }>()
+  assert.ok(link.startsWith(`${issuer}/signup/`))
+  const token = link.split('/').at(-1) ?? ''
+  const account = await people.signUp.acceptInvitation({ kind: 'anonymous' }, token, { password: right })
+  assert.deepEqual([account.email, account.role, account.emailVerified], ['grace@example.com', 'administrator', true])
+  assert.equal((await run(['account', 'invite', '--email', 'grace@example.com'])).code, 1)
+})
+
+test('account reset-mfa asks for a reason, removes every factor and signs out', async (t) => {
+  const { run, accounts, people } = setUp(t)
+  const { id } = await accounts.create({ kind: 'operator' }, { email: 'ada@example.com', password: right })
+  await people.recoveryCodes.regenerate({ kind: 'operator' }, id)
+  assert.equal((await run(['account', 'reset-mfa', 'ada@example.com'])).code, 2)
+  assert.equal(await people.recoveryCodes.count(id), 10)
+  assert.equal((await run(['account', 'reset-mfa', 'ada@example.com', '--reason', 'lost phone'])).code, 0)
+  assert.equal(await people.recoveryCodes.count(id), 0)
+  assert.equal((await accounts.getById(id)).epoch, 1)
+})
+
+test('account set-attributes replaces them', async (t) => {
+  const { run, accounts } = setUp(t)
+  const { id } = await accounts.create({ kind: 'operator' }, { email: 'ada@example.com', attributes: { plan: 'free' } })
+  assert.equal((await run(['account', 'set-attributes', 'ada@example.com', '{"tier":2}'])).code, 0)
+  assert.deepEqual((await accounts.getById(id)).attributes, { tier: 2 })
+  assert.equal((await run(['account', 'set-attributes', id, '{'])).code, 2)
+  assert.equal((await run(['account', 'set-attributes', id, '[]'])).code, 1)
 })
