@@ -150,9 +150,10 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const messages = createMessages({ outbox, renderMail: renderer.renderMail, now })
 
   // People
+  const accountMessages = createAccountMessages({ outbox, renderMail: renderer.renderMail, now })
   const people = createPeople({
     core,
-    mails: createAccountMessages({ outbox, renderMail: renderer.renderMail, now }),
+    mails: accountMessages,
     randomBytes,
     randomInt: (below) => randomInt(below),
   })
@@ -214,6 +215,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       totp: people.totp,
       passkeys: people.passkeys,
       findAccount: accounts.find,
+      devices: people.devices,
+      tellNewDevice: accountMessages.newDevice,
       audit,
       doors: {
         recoverUrl: '/recover',

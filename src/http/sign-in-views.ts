@@ -25,6 +25,8 @@ export interface SecondFactor {
   readonly others: readonly { readonly way: FactorWay; readonly url: string }[]
   readonly beginAgainAction: string
   readonly passkey?: PasskeyAsked
+  /** For how many days this browser may be spared; absent where it may not. */
+  readonly trustDays?: number
   readonly problem?: SecondFactorProblem
 }
 

@@ -13,7 +13,7 @@ import type { Handler } from '../http/route.ts'
 import type { SecondFactorProblem } from '../http/sign-in-views.ts'
 import { type PageAnswer, page } from '../http/views.ts'
 import type { HalfSignIn, Interactions, OpenInteraction } from '../oidc/interaction.ts'
-import type { Progress, Shown } from './progress.ts'
+import type { Progress, Shown, Visited } from './progress.ts'
 import type { CodeForm } from './second-factor.ts'
 import { shownAccount, shownApp } from './shown.ts'
 
@@ -48,7 +48,7 @@ export async function enrolPage(
   return { ...page('interactions/enrol', model, options), csrfScope: uid }
 }
 
-export function confirmEnrolment(parts: EnrolParts): Handler<z.infer<typeof CodeForm>, OpenInteraction, unknown> {
+export function confirmEnrolment(parts: EnrolParts): Handler<z.infer<typeof CodeForm>, Visited, unknown> {
   const { factors, interactions, limitAddress, progress } = parts
   return async ({ caller: interaction, input, request }) => {
     const { half, uid } = interaction

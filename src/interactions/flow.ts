@@ -6,7 +6,10 @@ import { z } from 'zod'
 import type { Account } from '../accounts/account.ts'
 import type { Attempt, Authenticated } from '../accounts/authenticate.ts'
 import type { Passkeys } from '../accounts/passkeys.ts'
+import type { RememberedDevices } from '../accounts/remembered-devices.ts'
 import { hasCode } from '../errors.ts'
+import { factsOf } from '../http/answer.ts'
+import { readCookie } from '../http/cookies.ts'
 import { type AccessRule, type Answer, get, type Handler, post, type Route } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
 import { page } from '../http/views.ts'
@@ -15,7 +18,7 @@ import type { Interactions, OpenInteraction } from '../oidc/interaction.ts'
 import { answerOf, ConsentForm, type ConsentRules, consentPage } from './consent.ts'
 import { confirmEnrolment, type EnrolParts, enrolPage } from './enrol.ts'
 import { askPasskey, givePasskey, PasskeyForm } from './passkey.ts'
-import { createProgress, type Factors, type Progress } from './progress.ts'
+import { createProgress, DEVICE_COOKIE, type Factors, type Progress, type Visited } from './progress.ts'
 import {
   type CodeChecks,
   CodeForm,
@@ -32,6 +35,8 @@ export interface FlowParts extends ConsentRules {
   readonly authenticate: (attempt: Attempt) => Promise<Authenticated>
   readonly factors: Factors & CodeChecks['factors'] & EnrolParts['factors']
   readonly totp: CodeChecks['totp'] & EnrolParts['totp']
+  readonly devices: RememberedDevices
+  readonly tellNewDevice: Parameters<typeof createProgress>[0]['tellNewDevice']
   readonly audit: Audit
   readonly now: () => number
   /** Where the sign-in page leads besides. */
@@ -48,7 +53,7 @@ export interface FlowParts extends ConsentRules {
 }
 
 /** An interaction that is open, or what can be offered in its place. */
-type Opened = { readonly open: OpenInteraction } | { readonly expired: { path: string; appName: string } | undefined }
+type Opened = { readonly open: Visited } | { readonly expired: { path: string; appName: string } | undefined }
 
 const Nothing = z.object({})
 const Shown = z.object({ way: z.string().max(20).optional() })
@@ -64,6 +69,7 @@ export function createFlow(parts: FlowParts): readonly Route[] {
         ? enrolPage(parts, interaction, half, shown)
         : secondFactorPage(interaction, half, step, {
             ...shown,
+            trustDays: parts.devices.trustDays,
             ...(step.offers.includes('passkey') ? { passkey: await askPasskey(parts.passkeys, half.account.id) } : {}),
           }),
   })
@@ -72,11 +78,11 @@ export function createFlow(parts: FlowParts): readonly Route[] {
   const stage = stagePage(parts, progress, signInAgain)
   const refused = async (open: OpenInteraction) => signInAgain(open, { problem: { kind: 'passkey' } })
   const steps = { ...parts, progress, refused }
-  const act = <I>(path: string, input: z.ZodType<I>, handler: Handler<I, OpenInteraction, unknown>): Route =>
+  const act = <I>(path: string, input: z.ZodType<I>, handler: Handler<I, Visited, unknown>): Route =>
     post(`/interaction/:uid/${path}`)
       .needs(form)
       .takes(input)
-      .does(unlessExpired(handler as Handler<unknown, OpenInteraction, unknown>))
+      .does(unlessExpired(handler as Handler<unknown, Visited, unknown>))
   return [
     get('/interaction/:uid')
       .needs(opened)
@@ -88,10 +94,12 @@ export function createFlow(parts: FlowParts): readonly Route[] {
     act('recovery-code', RecoveryCodeForm, giveCode(steps, recoveryWay)),
     act('enrol', CodeForm, confirmEnrolment(steps)),
     act('continue', Nothing, ({ caller }) => stage(caller)),
-    act('begin-again', Nothing, async ({ caller }) => stage(await parts.interactions.beginAgain(caller))),
+    act('begin-again', Nothing, async ({ caller }) =>
+      stage(again(caller, await parts.interactions.beginAgain(caller))),
+    ),
     act('consent', ConsentForm, consent(parts, stage)),
     act('deny', Nothing, async ({ caller }) => ({ kind: 'leave', url: await parts.interactions.deny(caller) })),
-    act('switch', Nothing, async ({ caller }) => stage(await parts.interactions.switchAccount(caller))),
+    act('switch', Nothing, async ({ caller }) => stage(again(caller, await parts.interactions.switchAccount(caller)))),
   ]
 }
 
@@ -101,7 +109,8 @@ function ofThisBrowser({ interactions, recall }: FlowParts): AccessRule<Opened> 
     describe: 'The browser in which this authorization was begun.',
     async admit(ctx) {
       try {
-        return { open: await interactions.open(ctx.req, ctx.res, ctx.state.params['uid'] ?? '') }
+        const open = await interactions.open(ctx.req, ctx.res, ctx.state.params['uid'] ?? '')
+        return { open: { ...open, ...browserOf(ctx) } }
       } catch (error) {
         if (hasCode(error, 'gone')) return { expired: await recall(ctx) }
         throw error
@@ -110,7 +119,18 @@ function ofThisBrowser({ interactions, recall }: FlowParts): AccessRule<Opened> 
   }
 }
 
-type StagePage = (open: OpenInteraction, wish?: string) => Promise<Answer>
+/** The interaction as it is now, in the same browser. */
+function again({ from, device }: Visited, open: OpenInteraction): Visited {
+  return { ...open, from, ...(device === undefined ? {} : { device }) }
+}
+
+function browserOf(ctx: HttpContext): Pick<Visited, 'device' | 'from'> {
+  const { ip, userAgent } = factsOf(ctx)
+  const device = readCookie(ctx.req, DEVICE_COOKIE)
+  return { from: { ip, userAgent }, ...(device === undefined ? {} : { device }) }
+}
+
+type StagePage = (open: Visited, wish?: string) => Promise<Answer>
 
 /** The sign-in page, with what is to be said there. */
 type SignInAgain = (open: OpenInteraction, said?: Parameters<typeof signInPage>[2]) => Promise<Answer>
@@ -122,7 +142,7 @@ function stagePage(parts: FlowParts, progress: Progress, signInAgain: SignInAgai
   }
 }
 
-function unlessExpired<I>(handler: Handler<I, OpenInteraction, unknown>): Handler<I, Opened, unknown> {
+function unlessExpired<I>(handler: Handler<I, Visited, unknown>): Handler<I, Opened, unknown> {
   return (call) =>
     'open' in call.caller ? handler({ ...call, caller: call.caller.open }) : expiredPage(call.caller.expired)
 }
@@ -132,18 +152,11 @@ function expiredPage(back: { path: string; appName: string } | undefined) {
 }
 
 /** Who has signed in already is asked for consent and nothing else. */
-function unlessConsent<I>(
-  handler: Handler<I, OpenInteraction, unknown>,
-  stage: StagePage,
-): Handler<I, OpenInteraction, unknown> {
+function unlessConsent<I>(handler: Handler<I, Visited, unknown>, stage: StagePage): Handler<I, Visited, unknown> {
   return (call) => (call.caller.stage === 'consent' ? stage(call.caller) : handler(call))
 }
 
-function signIn(
-  parts: FlowParts,
-  progress: Progress,
-  signInAgain: SignInAgain,
-): Handler<SignInForm, OpenInteraction, unknown> {
+function signIn(parts: FlowParts, progress: Progress, signInAgain: SignInAgain): Handler<SignInForm, Visited, unknown> {
   const { authenticate, limitAddress, countSignIn, now } = parts
   return async ({ caller: interaction, input, request }) => {
     if (interaction.stage === 'consent') return consentPage(interaction, parts)
@@ -153,14 +166,16 @@ function signIn(
     await limitAddress(request.ip)
     const { ip, userAgent, requestId } = request
     const startedAt = now()
-    const result = await authenticate({ ...input, ip, userAgent, requestId })
+    const knownDevice = await parts.devices.knownFor(interaction.device, email)
+    const known = knownDevice ? { knownDevice } : {}
+    const result = await authenticate({ ...input, ip, userAgent, requestId, ...known })
     countSignIn(result.ok ? 'ok' : result.reason)
     if (!result.ok) return signInAgain(interaction, { email, problem: problemOf(result) })
     return progress.proceed(interaction, passwordSignIn(result.account, startedAt))
   }
 }
 
-function consent({ interactions, scope }: FlowParts, stage: StagePage): Handler<ConsentForm, OpenInteraction, unknown> {
+function consent({ interactions, scope }: FlowParts, stage: StagePage): Handler<ConsentForm, Visited, unknown> {
   return async ({ caller: interaction, input }) => {
     if (interaction.stage !== 'consent') return stage(interaction)
     if (input.decision === 'deny') return { kind: 'leave', url: await interactions.deny(interaction) }

@@ -11,7 +11,7 @@ import type { Answer, Handler, RequestFacts } from '../http/route.ts'
 import type { PasskeyAsked } from '../http/sign-in-views.ts'
 import type { Audit } from '../observability/audit.ts'
 import type { OpenInteraction } from '../oidc/interaction.ts'
-import type { Progress } from './progress.ts'
+import type { Progress, Visited } from './progress.ts'
 
 export const PasskeyForm = z.object({
   handle: z.string().max(2000).default(''),
@@ -40,7 +40,7 @@ export async function askPasskey(
   return { handle, options: JSON.stringify(options) }
 }
 
-export function givePasskey(parts: PasskeyParts): Handler<PasskeyForm, OpenInteraction, unknown> {
+export function givePasskey(parts: PasskeyParts): Handler<PasskeyForm, Visited, unknown> {
   const { passkeys, findAccount, now, limitAddress, countSignIn, progress } = parts
   return async ({ caller: interaction, input, request }) => {
     const { half } = interaction

@@ -15,7 +15,7 @@ import type { FactorWay, PasskeyAsked, SecondFactorProblem } from '../http/sign-
 import { type PageAnswer, page } from '../http/views.ts'
 import type { Audit } from '../observability/audit.ts'
 import type { HalfSignIn, OpenInteraction } from '../oidc/interaction.ts'
-import type { Progress, Shown, UnfinishedStep } from './progress.ts'
+import type { Progress, Shown, UnfinishedStep, Visited } from './progress.ts'
 import { shownAccount, shownApp } from './shown.ts'
 
 export interface CodeChecks {
@@ -29,8 +29,9 @@ interface SecondFactorParts extends CodeChecks {
   readonly progress: Progress
 }
 
-export const CodeForm = z.object({ code: z.string().max(200).default('') })
-export const RecoveryCodeForm = z.object({ recovery_code: z.string().max(200).default('') })
+const remember = z.enum(['yes']).optional()
+export const CodeForm = z.object({ code: z.string().max(200).default(''), remember })
+export const RecoveryCodeForm = z.object({ recovery_code: z.string().max(200).default(''), remember })
 
 /** The way the person asked for in the address, if it is one of those offered. */
 export function chosenWay(offers: readonly string[], wish: string | undefined): FactorWay {
@@ -49,7 +50,12 @@ export function secondFactorPage(
   interaction: OpenInteraction,
   half: HalfSignIn,
   { offers }: UnfinishedStep,
-  { wish, problem, passkey }: Shown & { passkey?: Omit<PasskeyAsked, 'action'> },
+  {
+    wish,
+    problem,
+    passkey,
+    trustDays,
+  }: Shown & { passkey?: Omit<PasskeyAsked, 'action'>; trustDays?: number | undefined },
 ): PageAnswer {
   const { app, uid, redirectUri } = interaction
   const way = chosenWay(offers, wish)
@@ -62,6 +68,7 @@ export function secondFactorPage(
     others: others.map((other) => ({ way: other, url: `/interaction/${uid}?way=${other}` })),
     beginAgainAction: `/interaction/${uid}/begin-again`,
     ...(passkey ? { passkey: { ...passkey, action: `/interaction/${uid}/passkey` } } : {}),
+    ...(trustDays === undefined || way === 'passkey' ? {} : { trustDays }),
     ...(problem ? { problem } : {}),
   }
   const limited = problem && 'retryAfterSeconds' in problem
@@ -82,7 +89,10 @@ export const recoveryWay: CodeWay<z.infer<typeof RecoveryCodeForm>> = {
 }
 
 /** Tries a code; the sign-in goes on when it is right. */
-export function giveCode<I>(parts: SecondFactorParts, way: CodeWay<I>): Handler<I, OpenInteraction, unknown> {
+export function giveCode<I extends { remember?: 'yes' | undefined }>(
+  parts: SecondFactorParts,
+  way: CodeWay<I>,
+): Handler<I, Visited, unknown> {
   const { totp, factors, limitAddress, progress } = parts
   const check = (account: Account, code: string): Promise<Guessed> =>
     way.method === 'totp' ? totp.check(account.id, code) : factors.useRecoveryCode(account, code)
@@ -97,7 +107,8 @@ export function giveCode<I>(parts: SecondFactorParts, way: CodeWay<I>): Handler<
     await note(parts.audit, half, request, { method: way.method, guessed })
     if (guessed === 'wrong') return refuse({ kind: 'wrong' })
     if (guessed !== 'right') return refuse({ kind: 'limited', retryAfterSeconds: guessed.retryAfterSeconds })
-    return progress.proceed(interaction, { ...half, done: [...half.done, way.method] })
+    const trusting = { ...interaction, trust: input.remember === 'yes' }
+    return progress.proceed(trusting, { ...half, done: [...half.done, way.method] })
   }
 }
 
