@@ -108,6 +108,24 @@ test('LG3: an account guessed at from many addresses is closed to all of them, a
   )
 })
 
+test('LG3: guesses of others do not lock a person out of a browser in which she has signed in before', async () => {
+  const { email } = await newAccount(licet.core)
+  const own = browser()
+  assert.match((await attempt(own, email, PASSWORD)).body, /value="allow"/)
+  for (let guess = 0; guess < 6; guess++) await attempt(browser(), email, `wrong ${guess}`)
+  assert.equal((await attempt(browser(), email, PASSWORD)).status, 429)
+  assert.match((await attempt(own, email, PASSWORD)).body, /value="allow"/)
+  // A browser that knows another account, or whose cookie was bent, is a stranger here.
+  const mallory = browser()
+  const other = await newAccount(licet.core)
+  await attempt(mallory, other.email, PASSWORD)
+  assert.equal((await attempt(mallory, email, PASSWORD)).status, 429)
+  const copied = browser()
+  for (const [key, cookie] of own.cookies)
+    if (/device/.test(key)) copied.cookies.set(key, { ...cookie, value: `${cookie.value.slice(0, -3)}AAA` })
+  assert.equal((await attempt(copied, email, PASSWORD)).status, 429)
+})
+
 test('LG10: empty, missing, repeated and bent fields sign nobody in and are told as a form or a 4xx', async () => {
   const { email } = await newAccount(licet.core)
   const forms: [string, [string, string][]][] = [
