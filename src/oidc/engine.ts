@@ -10,6 +10,8 @@ import { createConsents } from './consents.ts'
 import { createPollGate } from './device.ts'
 import { createEndpoints } from './endpoints.ts'
 import { createInteractions } from './interaction.ts'
+import { createKeyStatus } from './key-status.ts'
+import { createKeyTokens } from './key-tokens.ts'
 import { createSignOutFollowUp } from './logout.ts'
 import { type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts } from './pieces.ts'
@@ -18,6 +20,8 @@ import { createProvider, sessionCookie } from './provider.ts'
 import { createSettlement } from './redemption.ts'
 import { createRefusals } from './refusals.ts'
 import { createSessions } from './sessions.ts'
+import { accessTokenSigner } from './signers.ts'
+import { addTokenExchange } from './token-exchange.ts'
 import { createTokenStatus } from './token-status.ts'
 
 export type Engine = Awaited<ReturnType<typeof createEngine>>
@@ -30,12 +34,28 @@ export async function createEngine(parts: EngineParts) {
   const configuration = configurationOf(parts, pieces)
 
   let tokens: AccessTokens
+  let sign: ReturnType<typeof accessTokenSigner>
+  const makeKeyToken = createKeyTokens({
+    issuer: settings.issuer,
+    sign: () => sign,
+    accounts: parts.accounts,
+    claims: settings.claims,
+    askHook: pieces.askHook,
+    lifetimeSeconds: settings.lifetimes.exchangedToken,
+    now,
+  })
   const endpoints = createEndpoints({
     pages,
     refresh,
     sessionCookie,
     settle: createSettlement({ store, refresh, now, onReplay: events.replayed }),
-    tokenStatus: createTokenStatus({ tokens: () => tokens, clients, onRevoked: events.tokenRevoked }),
+    keyStatus: createKeyStatus({ ...parts, issuer: settings.issuer, clients, resources }),
+    tokenStatus: createTokenStatus({
+      hints: pieces.hints,
+      tokens: () => tokens,
+      clients,
+      onRevoked: events.tokenRevoked,
+    }),
     onUnexpected: events.unexpected,
     rememberRequest: restart.remember,
     afterSignOut: createSignOutFollowUp({ onSignedOut: events.signedOut }),
@@ -58,8 +78,10 @@ export async function createEngine(parts: EngineParts) {
       store,
       clients,
       accountStands: standing,
+      keyStands: parts.keys.stands,
       now,
     })
+    sign = accessTokenSigner(keys.jwks)
     provider = createProvider({
       ...parts,
       issuer: settings.issuer,
@@ -73,6 +95,7 @@ export async function createEngine(parts: EngineParts) {
       pollGate: createPollGate(store),
       onSignOut: (sessionUid) => grants.endBound(sessionUid),
     })
+    addTokenExchange(provider, { keys: parts.keys, clients, resources, makeKeyToken, factsOf: parts.factsOf })
     events.listen(provider)
     provider.on('authorization.error', refusals.note)
     handle = provider.callback() as typeof handle
@@ -89,6 +112,7 @@ export async function createEngine(parts: EngineParts) {
     tokens: () => tokens,
     /** As `tokens().check`, with the proof of possession where the token is bound. */
     checkProven: createProofCheck({ issuer: settings.issuer, store, tokens: () => tokens, now }),
+    makeKeyToken,
     interactions: createInteractions({
       provider: () => provider,
       clients,

@@ -17,6 +17,7 @@ import { createDevicePages } from './device.ts'
 import { createErrorRenderer } from './error-pages.ts'
 import type { ProtocolEvents } from './events.ts'
 import { createGrants } from './grants.ts'
+import type { KeySource } from './key-source.ts'
 import { createLogoutPages, createNoticeQueue } from './logout.ts'
 import type { Pages } from './pages.ts'
 import { createGrantLoader, createPolicy } from './policy.ts'
@@ -26,6 +27,7 @@ import { createResources } from './resources.ts'
 import { createRestart } from './restart.ts'
 import type { OidcSettings } from './settings.ts'
 import type { SigningKeys } from './signing-keys.ts'
+import { createStepUpHints } from './step-up-hints.ts'
 import { createIntrospectionPolicy, ownTokenOnly } from './token-status.ts'
 
 export interface EngineParts {
@@ -35,6 +37,7 @@ export interface EngineParts {
   readonly now: () => number
   readonly accounts: AccountSource
   readonly apps: AppSource
+  readonly keys: KeySource
   readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
   readonly admitClient: ProviderParts['admitClient']
   readonly pages: Pages
@@ -54,20 +57,24 @@ export type Pieces = ReturnType<typeof createPieces>
 export function createPieces(parts: EngineParts) {
   const { settings, store, vault, now, events } = parts
   const retryWindowSeconds = settings.lifetimes.refreshRetryWindow
+  const hints = createStepUpHints(store)
+  const { hook } = settings.claims
   return {
+    askHook: hook && createClaimsHook(hook, parts.hookFetch, events.hookFailed),
     resources: createResources(settings),
     clients: createClients({ apps: parts.apps, now }),
     grants: createGrants({ store, now }),
     restart: createRestart({ vault, now }),
+    hints,
     notices: createNoticeQueue({ atOnce: 8, pause: parts.pause, onGivenUp: events.noticeGivenUp }),
-    refresh: createRefresh({ store, vault, now, retryWindowSeconds, onReuse: events.refreshReused }),
+    refresh: createRefresh({ store, vault, now, retryWindowSeconds, onReuse: events.refreshReused, hints }),
   }
 }
 
 /** The library's configuration, but for keys and adapter. */
 export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<ConfigurationParts, 'adapter' | 'jwks'> {
   const { settings, vault, now, events, pages } = parts
-  const { resources, clients, grants, refresh } = pieces
+  const { resources, clients, grants, refresh, askHook } = pieces
   const onSignedOut = events.signedOut
   const policyParts = {
     clients,
@@ -77,8 +84,6 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
     now,
     onConsent: events.consented,
   }
-  const { hook } = settings.claims
-  const askHook = hook && createClaimsHook(hook, parts.hookFetch, events.hookFailed)
   return {
     settings,
     now,

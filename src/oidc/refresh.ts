@@ -11,10 +11,12 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Vault } from '../secrets.ts'
 import type { Store, Stored } from '../storage/store.ts'
 import { artefactId, openArtefact } from './artefacts.ts'
+import type { StepUpHints } from './step-up-hints.ts'
 import { answer, refuse } from './token-response.ts'
 import { type Artefact, type Redemption, workOf } from './work.ts'
 
 export interface RefreshParts {
+  readonly hints: Pick<StepUpHints, 'takes'>
   readonly store: Store
   readonly vault: Vault
   readonly now: () => number
@@ -31,7 +33,7 @@ export interface Refresh {
   refused(ctx: KoaContextWithOIDC): Promise<void>
 }
 
-export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse }: RefreshParts): Refresh {
+export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse, hints }: RefreshParts): Refresh {
   const presented = (ctx: KoaContextWithOIDC): Stored<Artefact> | undefined => {
     const id = artefactId('RefreshToken', String(ctx.oidc.params?.['refresh_token']))
     return workOf(ctx).loaded.get(`refresh_token:${id}`)
@@ -57,7 +59,10 @@ export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse }
   return {
     async rotate(ctx) {
       const stored = presented(ctx)
-      if (stored?.value.consumedAt === undefined) return true
+      if (stored?.value.consumedAt === undefined) {
+        if (await hints.takes(ctx)) throw new errors.InvalidGrant('the resource server asks for another scope')
+        return true
+      }
       const body = await retryAnswer(ctx, stored)
       if (body !== undefined) workOf(ctx).replay = body
       throw new errors.InvalidGrant('refresh token already used')

@@ -9,15 +9,17 @@ import type { AccessTokenClaims, AccessTokens } from './access-tokens.ts'
 import { type AccountSource, stands } from './accounts.ts'
 import type { Clients } from './clients.ts'
 import { canonical } from './resources.ts'
+import type { StepUpHints } from './step-up-hints.ts'
 
 interface StatusParts {
+  readonly hints: Pick<StepUpHints, 'ask'>
   readonly tokens: () => AccessTokens
   readonly clients: Clients
   readonly onRevoked: (ctx: KoaContextWithOIDC, claims: AccessTokenClaims) => Promise<void>
 }
 
 /** Answers introspection and revocation of structured tokens after the library has authenticated the caller. */
-export function createTokenStatus({ tokens, clients, onRevoked }: StatusParts) {
+export function createTokenStatus({ tokens, clients, onRevoked, hints }: StatusParts) {
   return async (ctx: KoaContextWithOIDC): Promise<void> => {
     const { route, client, params } = ctx.oidc
     const declined = (ctx.body as { error?: string } | undefined)?.error === 'unsupported_token_type'
@@ -26,8 +28,11 @@ export function createTokenStatus({ tokens, clients, onRevoked }: StatusParts) {
     const checked = await tokens().check(String(params?.['token']))
     ctx.status = 200
     if (route === 'introspection') {
-      ctx.body =
-        checked.ok && caller && mayKnow(caller, checked.claims) ? introspected(checked.claims) : { active: false }
+      const isKnown = checked.ok && caller !== undefined && mayKnow(caller, checked.claims)
+      ctx.body = isKnown ? introspected(checked.claims) : { active: false }
+      const wantsStepUp = (ctx.oidc.body as { step_up?: unknown } | undefined)?.step_up === 'true'
+      if (isKnown && wantsStepUp && checked.grantId && isItsServer(caller, checked.claims))
+        await hints.ask(checked.grantId)
       return
     }
     ctx.body = ''
@@ -41,7 +46,10 @@ export function createTokenStatus({ tokens, clients, onRevoked }: StatusParts) {
 
 /** The app a token was issued to, or the resource server it is for. */
 function mayKnow(caller: App, claims: AccessTokenClaims): boolean {
-  if (claims.client_id === caller.clientId) return true
+  return claims.client_id === caller.clientId || isItsServer(caller, claims)
+}
+
+function isItsServer(caller: App, claims: AccessTokenClaims): boolean {
   return caller.resourceServer !== undefined && canonical(caller.resourceServer) === canonical(claims.aud)
 }
 
