@@ -67,8 +67,11 @@ async function report(server: LicetServer, chains: Chains, { step, rounds, amoun
   const listed: number[] = []
   for (let round = 0; round < 20; round += 1) {
     const began = performance.now()
-    await server.core.store.list('grant', { group: 'accountId', value: `account-${(step >> 3) + round}` })
+    const value = `account-${(step >> 3) + round}`
+    const { items } = await server.core.store.list('grant', { group: 'accountId', value })
     listed.push(performance.now() - began)
+    // Latency over a store that was not filled would look splendid.
+    if (items.length !== 4) throw new Error(`${value} has ${items.length} grants, not 4`)
   }
   const of = (pick: (sample: Sample) => number) => median(samples.map(pick))
   console.log(
