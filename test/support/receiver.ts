@@ -1,7 +1,7 @@
 /**
  * An https server on loopback that stands for somebody else's: it keeps what it was sent and answers as the test says.
  */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -60,7 +60,9 @@ export async function startReceiver(): Promise<Receiver> {
 
 /** Configuration that lets the server reach receivers. */
 export function reachReceivers(): { outbound: object } {
-  const file = join(mkdtempSync(join(tmpdir(), 'licet-authority-')), 'authority.pem')
+  const directory = mkdtempSync(join(tmpdir(), 'licet-authority-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  const file = join(directory, 'authority.pem')
   writeFileSync(file, testAuthority)
   return { outbound: { allow_networks: ['127.0.0.0/8'], ca_file: file } }
 }
