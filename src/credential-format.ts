@@ -34,6 +34,11 @@ export function parseCredential(prefix: string, text: string): CredentialKind | 
   return undefined
 }
 
+/** True for what begins like an API key or a personal access token, well-formed or not: it is judged as one and as nothing else. */
+export function beginsAsKey(prefix: string, text: string): boolean {
+  return text.startsWith(`${prefix}_key_`) || text.startsWith(`${prefix}_pat_`)
+}
+
 /** What a page may show of a credential so that its owner recognises it: its head and its last four characters. */
 export function credentialHint(credential: string): string {
   const body = credential.lastIndexOf('_') + 1

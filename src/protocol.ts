@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Core } from './core.ts'
+import { beginsAsKey } from './credential-format.ts'
 import type { HttpContext } from './http/server.ts'
 import type { Caller } from './observability/audit.ts'
 import type { Log } from './observability/log.ts'
@@ -44,6 +45,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     now: core.now,
     accounts: fencedAccounts(core.accounts, core),
     apps: core.apps,
+    keys: { ...core.keys, isKey: (credential) => beginsAsKey(core.config.brand.keyPrefix, credential) },
     signingKeys: core.signingKeys,
     pages: parts.pages,
     uiLocales: parts.uiLocales,
@@ -116,6 +118,7 @@ function oidcSettings(config: Core['config']): OidcSettings {
       sessionIdle: lifetimes.sessionIdleSeconds,
       sessionAbsolute: lifetimes.sessionAbsoluteSeconds,
       interaction: lifetimes.interactionSeconds,
+      exchangedToken: lifetimes.exchangedTokenSeconds,
     },
     explain: config.debug,
     selfRegistration: config.dynamicRegistration.policy !== 'off',

@@ -25,6 +25,8 @@ export interface ApiCaller {
   readonly authTime?: number
   readonly sid?: string
   readonly key?: Key
+  /** The credential that an access token was made from: it speaks for the account, and is no person. */
+  readonly actor?: string
   readonly ip: string
   readonly limit?: Standing
   readonly caller: Caller
@@ -80,6 +82,7 @@ export function tokenCaller({ claims, account, caller, limit }: Found & { claims
     ...(claims.acr ? { acr: claims.acr } : {}),
     ...(claims.auth_time ? { authTime: claims.auth_time } : {}),
     ...(claims.sid ? { sid: claims.sid } : {}),
+    ...(claims.act ? { actor: claims.act.sub } : {}),
     ip: caller.ip ?? '',
     ...(limit ? { limit } : {}),
     caller,

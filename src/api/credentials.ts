@@ -52,7 +52,7 @@ export function createCredentials(parts: CredentialParts): Credentials {
     personal: (scope) =>
       rule(`bearer ${scope}, no key`, `An access token of a person with \`${scope}\`.`, scope, async (ctx) => {
         const caller = await admit(ctx, scope)
-        if (caller.kind === 'access_token' && caller.account) return caller
+        if (caller.kind === 'access_token' && caller.account && caller.actor === undefined) return caller
         throw new AppError('forbidden', 'A key cannot make, change or rotate keys.')
       }),
     recent: (scope) =>

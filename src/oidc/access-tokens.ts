@@ -6,6 +6,7 @@ import { createLocalJWKSet, type JWK, type JWTPayload, errors as joseErrors, jwt
 import { randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import type { Clients } from './clients.ts'
+import { keyBehind } from './key-tokens.ts'
 import { publicKeys } from './signing-keys.ts'
 import type { Artefact } from './work.ts'
 
@@ -23,6 +24,8 @@ export interface AccessTokenClaims extends JWTPayload {
   readonly acr?: string
   readonly amr?: readonly string[]
   readonly cnf?: { readonly jkt?: string }
+  /** The credential that acted for `sub` (RFC 8693 §4.1). */
+  readonly act?: { readonly sub: string }
 }
 
 /** Why a token is not good. Outside, all but `expired` are the same answer. */
@@ -63,10 +66,20 @@ interface Parts {
   readonly store: Store
   readonly clients: Clients
   readonly accountStands: AccountStands
+  /** Whether a key is still alive that a token was made from. */
+  readonly keyStands: (keyId: string) => Promise<boolean>
   readonly now: () => number
 }
 
-export function createAccessTokens({ issuer, jwks, store, clients, accountStands, now }: Parts): AccessTokens {
+export function createAccessTokens({
+  issuer,
+  jwks,
+  store,
+  clients,
+  accountStands,
+  keyStands,
+  now,
+}: Parts): AccessTokens {
   const keys = createLocalJWKSet({ keys: publicKeys(jwks) })
 
   const verify = async (token: string): Promise<CheckedToken> => {
@@ -97,12 +110,15 @@ export function createAccessTokens({ issuer, jwks, store, clients, accountStands
       if (!verified.ok) return verified
       const { claims } = verified
       const [grantId] = claims.jti.includes('.') ? claims.jti.split('.') : []
-      const [denied, grant, app] = await Promise.all([
+      const keyId = keyBehind(claims)
+      const isOfKeyItself = keyId !== undefined && claims.client_id === claims.act?.sub
+      const [denied, grant, app, keyIsAlive] = await Promise.all([
         store.find('denied_token', claims.jti),
         grantId ? store.find<Artefact>('grant', grantId) : undefined,
-        clients.app(claims.client_id),
+        isOfKeyItself ? true : clients.app(claims.client_id),
+        keyId === undefined ? true : keyStands(keyId),
       ])
-      if (denied) return { ok: false, fault: 'revoked', claims }
+      if (denied || !keyIsAlive) return { ok: false, fault: 'revoked', claims }
       if (!app) return { ok: false, fault: 'app_suspended', claims }
       if (!grantId) return { ok: true, claims }
       if (!grant || grant.value.clientId !== claims.client_id || grant.value.accountId !== claims.sub)

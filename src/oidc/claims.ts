@@ -13,7 +13,8 @@ import type { ClaimSource, ClaimsHook } from './settings.ts'
 
 export interface ClaimRequest {
   readonly account?: Account
-  readonly app: App
+  /** Absent where a key acts by itself. */
+  readonly app?: App
   readonly grantType: string
   readonly resource: string
   readonly scopes: readonly string[]
@@ -31,7 +32,7 @@ export async function customClaims(
   const { account, app } = request
   const named = Object.entries(sources)
   const fromAccount = pick(named, 'account', (source) => at(account?.attributes, source.path))
-  const fromApp = pick(named, 'app', (source) => at(app.metadata, source.path))
+  const fromApp = pick(named, 'app', (source) => at(app?.metadata, source.path))
   const fromHook = withoutProtocol((await askHook?.(request)) ?? {})
   const fromConstants = pick(named, 'constant', (source) => source.value)
   return { ...fromAccount, ...fromApp, ...fromHook, ...fromConstants }
@@ -90,7 +91,7 @@ export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch, onFailure: 
             attributes: account.attributes,
           }
         : null,
-      app: { client_id: app.clientId, name: app.name, type: app.type, metadata: app.metadata },
+      app: app ? { client_id: app.clientId, name: app.name, type: app.type, metadata: app.metadata } : null,
       grant_type: grantType,
       resource,
       scopes,

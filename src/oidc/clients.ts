@@ -5,6 +5,7 @@
 import type { AdapterPayload, ClientAuthMethod } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import { appTypes } from '../apps/app-types.ts'
+import { GRANT_EXCHANGE } from './key-tokens.ts'
 
 export const GRANT_DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -51,12 +52,13 @@ function unlessChanged(before: AdapterPayload | undefined, after: AdapterPayload
   return before && JSON.stringify(before) === JSON.stringify(after) ? before : after
 }
 
-/** Grants that the library knows by itself; the others are registered with it where they are implemented. */
+/** Grants that the library knows by itself, and those that are registered with it. */
 const KNOWN_GRANTS: ReadonlySet<string> = new Set([
   'authorization_code',
   'refresh_token',
   'client_credentials',
   GRANT_DEVICE,
+  GRANT_EXCHANGE,
 ])
 
 function clientMetadata(app: App): AdapterPayload {

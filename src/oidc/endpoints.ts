@@ -6,7 +6,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { AppError } from '../errors.ts'
 import type { Pages } from './pages.ts'
 import type { Refresh } from './refresh.ts'
-import { nameForbiddenGrant } from './token-response.ts'
+import { addErrorRef, nameForbiddenGrant } from './token-response.ts'
 import { workOf } from './work.ts'
 
 type Next = () => Promise<void>
@@ -17,6 +17,7 @@ interface EndpointParts {
   readonly refresh: Refresh
   readonly settle: (ctx: KoaContextWithOIDC) => Promise<void>
   readonly tokenStatus: (ctx: KoaContextWithOIDC) => Promise<void>
+  readonly keyStatus: (ctx: KoaContextWithOIDC) => Promise<void>
   readonly sessionCookie: string
   readonly onUnexpected: (ctx: KoaContextWithOIDC, error: unknown) => void
   /** Remembers an authorization request so that an expired page can offer to start it again. */
@@ -77,6 +78,7 @@ function storeFailures({ pages, onUnexpected }: EndpointParts): Middleware {
         error_description: failure.message,
         ...(policy ? { policy } : {}),
       }
+      addErrorRef(ctx)
       return
     }
     if (thrown === undefined) return
@@ -113,17 +115,19 @@ function sessionCookies({ sessionCookie }: EndpointParts): Middleware {
 }
 
 /** Settles single use, answers for structured tokens, and draws the consequences of a refused refresh. */
-function tokenAnswers({ settle, refresh, tokenStatus }: EndpointParts): Middleware {
+function tokenAnswers({ settle, refresh, tokenStatus, keyStatus }: EndpointParts): Middleware {
   return async (ctx, next) => {
     await next()
     if (!ctx.oidc) return
     if (ctx.oidc.route === 'token') {
       await settle(ctx)
       if (ctx.status === 400) nameForbiddenGrant(ctx)
+      if (ctx.status === 400) addErrorRef(ctx)
       if (ctx.status === 400 && ctx.oidc.params?.['grant_type'] === 'refresh_token') await refresh.refused(ctx)
       return
     }
     await tokenStatus(ctx)
+    await keyStatus(ctx)
   }
 }
 

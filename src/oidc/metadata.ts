@@ -7,6 +7,7 @@ import type { JWK } from 'jose'
 import { acrValues } from '../accounts/assurance.ts'
 import { claimNamesByScope } from '../accounts/claims.ts'
 import { GRANT_DEVICE } from './clients.ts'
+import { GRANT_EXCHANGE } from './key-tokens.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
 import { publicKeys } from './signing-keys.ts'
@@ -69,7 +70,7 @@ function discovery({
     scopes_supported: IDENTITY_SCOPES,
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'form_post'],
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials', GRANT_DEVICE],
+    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials', GRANT_DEVICE, GRANT_EXCHANGE],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
     token_endpoint_auth_signing_alg_values_supported: CLIENT_ASSERTION_ALGORITHMS,

@@ -66,6 +66,8 @@ export interface OidcSettings {
     readonly sessionIdle: number
     readonly sessionAbsolute: number
     readonly interaction: number
+    /** Tokens made from a key. */
+    readonly exchangedToken: number
   }
   /** Adds reasons to error answers. */
   readonly explain: boolean

@@ -30,6 +30,25 @@ export function signerFor(jwk: JWK): ExternalSigningKey {
   return Object.assign(new Signer(), { kid: jwk.kid, alg: jwk.alg })
 }
 
+/** Signs a payload as an access token (RFC 9068 §2.1), with the first key of that algorithm. */
+export function accessTokenSigner(jwks: readonly JWK[]) {
+  const signers = new Map<string, { head: string; signature: ReturnType<typeof signatureBy> }>()
+  for (const jwk of jwks) {
+    const { alg = '', kid } = jwk
+    if (signers.has(alg)) continue
+    const key = createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' })
+    signers.set(alg, { head: encoded({ alg, typ: 'at+jwt', kid }), signature: signatureBy(alg, key) })
+  }
+  return async (algorithm: string, payload: object): Promise<string> => {
+    const signer = signers.get(algorithm)
+    if (!signer) throw new TypeError(`no key for ${algorithm}`)
+    const text = `${signer.head}.${encoded(payload)}`
+    return `${text}.${Buffer.from(await signer.signature(Buffer.from(text))).toString('base64url')}`
+  }
+}
+
+const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
 /** A key that is handed over alone is recognised at once; with options around it, that alone costs as much as the signature. */
 function signatureBy(algorithm: string | undefined, key: KeyObject): (text: Uint8Array) => Buffer | Promise<Buffer> {
   if (algorithm === 'ES256') return (text) => sideBySide(sign('sha256', text, key))

@@ -3,6 +3,7 @@
  * same single-use thing first, or because a refusal has a better name.
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { workOf } from './work.ts'
 
 /** Replaces the response by a successful token response. */
 export function answer(ctx: KoaContextWithOIDC, body: unknown): void {
@@ -22,6 +23,12 @@ export function nameForbiddenGrant(ctx: KoaContextWithOIDC): void {
   if (error !== 'invalid_request' || !client || client.grantTypeAllowed(String(params?.['grant_type']))) return
   if (params?.['grant_type'] !== undefined)
     refuseWith(ctx, new errors.UnauthorizedClient('this app may not use this grant type'))
+}
+
+/** Names the reference behind which the owner of a refused credential finds the cause. */
+export function addErrorRef(ctx: KoaContextWithOIDC): void {
+  const { errorRef } = workOf(ctx)
+  if (errorRef !== undefined) ctx.body = { ...(ctx.body as object), error_ref: errorRef }
 }
 
 function refuseWith(ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {

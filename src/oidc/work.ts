@@ -58,6 +58,8 @@ export interface Work {
   /** This request signs in an account that another tab has signed in meanwhile. */
   isSecondTab?: boolean
   failure?: AppError
+  /** Behind which the owner of a refused key finds why. */
+  errorRef?: string
   /** What the grant of this authorization is found by, and whether it ends with the browser session. */
   grantFields?: { readonly sessionUid: string; readonly consentId: string; readonly bound: boolean }
   /** Audit entries begun by the library's events; the answer waits for them. */
