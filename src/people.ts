@@ -2,7 +2,10 @@
  * The middle of the composition root for people: everything an account does for itself (factors, passkeys, sign-up, verification, recovery), joined
  * from the domains of `accounts/`. Belongs to `app.ts`, which gives it mail and randomness.
  */
+import { createAccountExport, type ExportSource } from './accounts/account-export.ts'
+import { createApply } from './accounts/apply.ts'
 import { createCodeGuesses } from './accounts/code-guesses.ts'
+import { createDeletion, type Remover } from './accounts/deletion.ts'
 import { createEmailChange } from './accounts/email-change.ts'
 import { createFactorRecords } from './accounts/factor-record.ts'
 import { createFactors } from './accounts/factors.ts'
@@ -10,6 +13,7 @@ import { createMailLimit } from './accounts/mail-limit.ts'
 import { createOneTimes } from './accounts/one-time.ts'
 import { createPasskeyChallenges } from './accounts/passkey-challenges.ts'
 import { createPasskeys } from './accounts/passkeys.ts'
+import { createPictures } from './accounts/picture.ts'
 import { createProve } from './accounts/proof.ts'
 import { createRecovery } from './accounts/recovery.ts'
 import { createRecoveryCodes } from './accounts/recovery-codes.ts'
@@ -30,7 +34,8 @@ type Mails = Parameters<typeof createFactors>[0]['mails'] &
   Parameters<typeof createVerification>[0]['mails'] &
   Parameters<typeof createRecovery>[0]['mails'] &
   Parameters<typeof createSignUp>[0]['mails'] &
-  Parameters<typeof createEmailChange>[0]['mails']
+  Parameters<typeof createEmailChange>[0]['mails'] &
+  Parameters<typeof createDeletion>[0]['mails']
 
 interface PeopleParts {
   readonly core: Core
@@ -71,11 +76,25 @@ export function createPeople({ core, mails, randomBytes, randomInt }: PeoplePart
   const verification = createVerification({ oneTimes, mails, mailWithinLimit, passwords, prove })
   const among = { store, audit, now, accounts, oneTimes, mails, mailWithinLimit }
   return {
+    pictures: createPictures({ store, apply: createApply({ store, audit, now }), issuer: config.issuer }),
     totp,
     passkeys,
     devices,
     factors,
     verification,
+    /** Export and deletion, over what the other parts of the server hold about an account. */
+    leaving: (others: Readonly<Record<string, { list: ExportSource; remove: Remover }>>) => {
+      const each = <T>(pick: (part: (typeof others)[string]) => T) =>
+        Object.fromEntries(Object.entries(others).map(([name, part]) => [name, pick(part)]))
+      const sources = each(({ list }) => list)
+      const removers = each(({ remove }) => remove)
+      const delaySeconds = config.retention.leavingAccountSeconds
+      return {
+        delaySeconds,
+        exportAccount: createAccountExport({ store, accounts, records, now, sources }),
+        deletion: createDeletion({ store, audit, now, oneTimes, mails, delaySeconds, removers }),
+      }
+    },
     recovery: createRecovery({ ...among, passwords, records }),
     emailChange: createEmailChange(among),
     signUp: createSignUp({
