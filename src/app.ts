@@ -13,6 +13,7 @@ import { createWellKnown } from './api/well-known.ts'
 import type { Config } from './config/schema.ts'
 import { type CoreOptions, localesDirectory, openCore, PLAYGROUND, SETTINGS, viewsDirectory } from './core.ts'
 import { AppError } from './errors.ts'
+import { holdingsOf } from './holdings.ts'
 import { shippedLocales } from './http/locale.ts'
 import { createRenderer } from './http/page.ts'
 import { createHttpServer, type HttpContext, type HttpServer } from './http/server.ts'
@@ -25,7 +26,7 @@ import { createRecoveryCodesFile } from './interactions/recovery-codes.ts'
 import { createSetup } from './interactions/setup.ts'
 import { createSignUpPages } from './interactions/sign-up.ts'
 import { createStart } from './interactions/start.ts'
-import { createVerify } from './interactions/verify.ts'
+import { createVerify, keepVerification } from './interactions/verify.ts'
 import { createAccountMessages } from './mail/account-messages.ts'
 import { createMessages } from './mail/messages.ts'
 import { createOutbox } from './mail/outbox.ts'
@@ -46,6 +47,7 @@ import { createGuesses } from './security/guesses.ts'
 import { createSecurityHeaders } from './security/headers.ts'
 import { createNetwork, limitKeys } from './security/network.ts'
 import { createRateLimiter } from './security/rate-limit.ts'
+import { createAttention } from './settings/attention.ts'
 import { createSettings } from './settings/settings.ts'
 
 export interface RunningServer {
@@ -185,6 +187,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   // Surfaces
   const links = createSetupLinks({ store, accounts, now })
   const form = anyForm(csrf)
+  const endAll = (accountId: string) => engine.sessions.endAll(accountId)
+  const leaving = people.leaving(holdingsOf(core, engine.sessions))
   const limitAddress = (ip: string) => limiter.enforceAddress('sign_in_address', ip)
   const minimumPasswordLength = passwords.minimumLength
   const signingUp = { anyone, form, limitAddress, minimumPasswordLength }
@@ -234,13 +238,21 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     ...createRecover({
       ...signingUp,
       recovery: people.recovery,
-      endAll: (accountId) => engine.sessions.endAll(accountId),
+      endAll,
     }),
     ...createOwnSignIn({ ...ownSignIn, anyone, discardCode: engine.sessions.discardCode }),
     ...createSettings({
       access: { signedIn, recent, form: settingsForm, recentForm: and(settingsForm, recent) },
       further: [],
-      profile: { accounts, attention: async () => [] },
+      profile: {
+        accounts,
+        attention: createAttention(people.factors),
+        async beginVerification({ account }) {
+          const { handle } = await people.verification.begin(account)
+          return keepVerification(handle)
+        },
+      },
+      leaving: { ...leaving, anyone, form, endAll },
       security: {
         accounts,
         factors: people.factors,
@@ -309,6 +321,12 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     ...(config.mailbox ? createMailbox({ list: outbox.listMailbox, anyone }) : []),
   ]
 
+  // Accounts whose delay has passed
+  let swept: Promise<unknown> = Promise.resolve()
+  const sweepLeft = () => {
+    swept = leaving.deletion.sweep().catch((error) => log.warn({ error }, 'accounts could not be removed'))
+  }
+
   // HTTP
   metrics.watchQueue('password hashes', () => passwords.waiting())
   metrics.watchQueue('sign-out notices', () => engine.noticesWaiting())
@@ -328,6 +346,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     showReasons: config.debug,
   })
   outbox.start()
+  const sweeping = setInterval(sweepLeft, 300_000)
+  sweeping.unref()
   keys.start()
   const { port } = await server.listen({ host: config.host, port: config.port })
   const link = announce ? await links.renew() : undefined
@@ -340,7 +360,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       ...(link ? [`Create the first administrator: ${issuer}${link.path} (once, within 24 hours)`] : []),
     ],
     async close() {
-      await server?.close()
+      clearInterval(sweeping)
+      await Promise.all([server?.close(), swept])
       await engine.close()
       await keys.stop()
       await outbox.stop()

@@ -13,7 +13,7 @@ export interface Shell {
 
 /** Something the person should look at, and where to mend it. */
 export interface SettingsCard {
-  readonly kind: 'unverified_email' | 'no_second_factor' | 'few_recovery_codes' | 'leaving'
+  readonly kind: 'unverified_email' | 'no_second_factor' | 'few_recovery_codes'
   readonly url: string
   readonly count?: number
   /** Milliseconds since 1970. */
@@ -122,9 +122,19 @@ export interface ActivityModel {
   readonly csvUrl: string
 }
 
+export type DeleteProblem = 'email' | 'last_administrator'
+
+export interface DeleteModel {
+  readonly shell: Shell
+  readonly email: string
+  readonly delaySeconds: number
+  readonly problem?: DeleteProblem
+}
+
 /** View name → model. */
 export interface SettingsViews {
   'settings/profile': ProfileModel
+  'settings/delete': DeleteModel
   'settings/security': SecurityModel
   'settings/totp': TotpModel
   'settings/passkey': PasskeyModel

@@ -93,8 +93,16 @@ export interface NewPassword {
 
 /** The end of something, with the way on. */
 export interface Done {
-  readonly kind: 'verified' | 'recover_sent' | 'recovered'
+  readonly kind: 'verified' | 'recover_sent' | 'recovered' | 'leaving' | 'kept'
   readonly continueUrl?: string
+}
+
+/** An account that leaves, and the button that keeps it. */
+export interface Keep {
+  readonly action: string
+  readonly email: string
+  /** Milliseconds since 1970. */
+  readonly leavesAt: number
 }
 
 /** View name → model. */
@@ -108,4 +116,5 @@ export interface SignInViews {
   'interactions/recover': { readonly isMissing?: true }
   'interactions/new-password': NewPassword
   'interactions/done': Done
+  'interactions/keep': Keep
 }

@@ -11,9 +11,8 @@ import { type AccessRule, type Answer, get, post, type Route } from '../http/rou
 import type { SignUpModel } from '../http/sign-in-views.ts'
 import { page, type SetupProblem } from '../http/views.ts'
 import type { Caller } from '../observability/audit.ts'
-import { keep } from './kept.ts'
 import { wrongFields } from './setup.ts'
-import { VERIFY_COOKIE } from './verify.ts'
+import { keepVerification } from './verify.ts'
 
 const Form = z.object({
   name: z.string().max(1000).default(''),
@@ -47,7 +46,7 @@ export function createSignUpPages(parts: SignUpParts): readonly Route[] {
         const begun = await orWrong(() => signUp.begin(caller, { ...input, locale: request.locale }))
         if ('wrong' in begun) return signUpPage(parts, { action: '/signup', input, problem: begun.wrong })
         const { handle } = begun.made
-        return { kind: 'redirect', location: '/verify', cookies: [keep(VERIFY_COOKIE, handle, 3600)] }
+        return { kind: 'redirect', location: '/verify', cookies: [keepVerification(handle)] }
       }),
     get('/signup/:token')
       .needs(anyone)

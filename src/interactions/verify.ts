@@ -18,7 +18,10 @@ import { forget, keep, keeping } from './kept.ts'
 import { wrongFields } from './setup.ts'
 
 /** The browser's half of a verification that was asked for. */
-export const VERIFY_COOKIE = '__Host-licet_verify' satisfies Cookie['name']
+const VERIFY_COOKIE = '__Host-licet_verify' satisfies Cookie['name']
+
+/** The cookie with which the page of the code opens. */
+export const keepVerification = (handle: string): Cookie => keep(VERIFY_COOKIE, handle, 3600)
 
 const CodeForm = z.object({ code: z.string().max(200).default('') })
 const PasswordForm = z.object({ password: z.string().max(20_000).default('') })
@@ -109,7 +112,7 @@ function codePage(
 async function resend(parts: VerifyParts, handle: string): Promise<Answer> {
   try {
     const challenge = await parts.verification.resend(handle)
-    return { kind: 'redirect', location: '/verify', cookies: [keep(VERIFY_COOKIE, challenge.handle, 3600)] }
+    return { kind: 'redirect', location: '/verify', cookies: [keepVerification(challenge.handle)] }
   } catch (error) {
     if (!hasCode(error, 'rate_limited')) throw error
     const retryAfterSeconds = error.details.retryAfterSeconds ?? 60

@@ -4,6 +4,7 @@
 import type { Route } from '../http/route.ts'
 import type { SettingsSection } from '../http/settings-views.ts'
 import { createActivity } from './activity.ts'
+import { createLeaving } from './leaving.ts'
 import { createProfile } from './profile.ts'
 import { createSecurity } from './security.ts'
 import { createSessionsPage } from './sessions.ts'
@@ -19,6 +20,7 @@ interface SettingsParts {
   readonly security: Without<Parameters<typeof createSecurity>[0]>
   readonly sessions: Without<Parameters<typeof createSessionsPage>[0]>
   readonly activity: Without<Parameters<typeof createActivity>[0]>
+  readonly leaving: Without<Parameters<typeof createLeaving>[0]>
 }
 
 export function createSettings({ access, further, ...parts }: SettingsParts): readonly Route[] {
@@ -28,5 +30,6 @@ export function createSettings({ access, further, ...parts }: SettingsParts): re
     ...createSecurity({ access, draw, ...parts.security }),
     ...createSessionsPage({ access, draw, ...parts.sessions }),
     ...createActivity({ access, draw, ...parts.activity }),
+    ...createLeaving({ access, draw, ...parts.leaving }),
   ]
 }

@@ -30,12 +30,12 @@ export interface SettingsAccess {
 
 type SettingsView = Extract<ViewName, `settings/${string}`>
 
-/** Draws a settings page: its own model plus the navigation. */
+/** Draws a settings page: its own model plus the navigation. `here` is the section it belongs to, where its name does not say so. */
 export type Draw = <V extends SettingsView>(
   view: V,
   person: Person,
   model: Omit<Views[V], 'shell'>,
-  options?: { status?: number; headers?: Record<string, string> },
+  options?: { status?: number; headers?: Record<string, string>; here?: SettingsSection },
 ) => PageAnswer
 
 const PATHS: Readonly<Record<SettingsSection, string>> = {
@@ -50,12 +50,12 @@ const PATHS: Readonly<Record<SettingsSection, string>> = {
 
 /** @param sections which parts of the settings this server has, in the order of the navigation. */
 export function createDraw(sections: readonly SettingsSection[]): Draw {
-  const shellOf = (view: SettingsView): Shell => ({
-    here: sections.find((id) => view === `settings/${id}`) ?? 'security',
+  const shellOf = (view: SettingsView, here?: SettingsSection): Shell => ({
+    here: here ?? sections.find((id) => view === `settings/${id}`) ?? 'security',
     sections: sections.map((id) => ({ id, path: PATHS[id] })),
   })
-  return (view, person, model, options = {}) => ({
-    ...page(view, { ...model, shell: shellOf(view) } as Views[typeof view], options),
+  return (view, person, model, { here, ...options } = {}) => ({
+    ...page(view, { ...model, shell: shellOf(view, here) } as Views[typeof view], options),
     account: { email: person.account.email, name: person.account.name },
     csrfScope: person.sid,
   })
