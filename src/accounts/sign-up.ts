@@ -112,13 +112,14 @@ type Checked = ReturnType<typeof checkNew> & { readonly digest: string }
 
 /** The account of the address, made if there was none; undefined when it may not be entered (disabled, leaving). */
 async function findOrMake(
-  { accounts, audit }: Dependencies,
+  { accounts, audit, oneTimes }: Dependencies,
   caller: Caller,
   { email, name, locale, digest }: Checked,
 ): Promise<Account | undefined> {
   const known = await accounts.findByEmail(email.address)
   if (known) {
-    // Noted where a new account would be: the same work.
+    // Noted and written where a new account would be: the same work, and the same waiting for the disk.
+    await oneTimes.issue('verify_email', { ttlSeconds: 60 })
     await audit.note(caller, { event: 'sign_up.known_address', outcome: 'refused', accountId: known.id })
     return known.status === 'active' ? known : undefined
   }
