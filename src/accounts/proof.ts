@@ -36,7 +36,9 @@ export function createProve(dependencies: Dependencies): Prove {
   return async ({ caller, accountId, email, passwordDigest, name }) => {
     let isTaken = false
     const account = await apply(caller, 'account.email_verified', accountId, (record) => {
-      if (record.email !== email || record.status !== 'active') throw gone()
+      // A proven account's password and factors change by recovery alone: a sign-up that waited since before must not skip the second factor.
+      const isLate = record.emailVerified && passwordDigest !== undefined
+      if (record.email !== email || record.status !== 'active' || isLate) throw gone()
       isTaken = false
       if (passwordDigest === undefined || record.passwordDigest === passwordDigest)
         return { ...record, emailVerified: true }

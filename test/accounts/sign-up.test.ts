@@ -96,6 +96,28 @@ onBothStores((people) => {
     assert.ok(proven.kind === 'proven' && proven.account.epoch === 0)
   })
 
+  test('attack: a sign-up that waits does not take the password or the factors of an account whose address was proven meanwhile', async () => {
+    for (const way of ['code', 'link', 'password'] as const) {
+      const desk = setUp()
+      const { handle } = await desk.signUp.begin(stranger, { email: desk.email, password: 'a password of eve' })
+      const [token, code = ''] = [desk.tokenOf(desk.last()), desk.last().code]
+      const account = await desk.accounts.findByEmail(desk.email)
+      const id = account?.id ?? ''
+      await desk.accounts.markEmailVerified(operator, id)
+      await desk.accounts.setPassword(operator, id, password)
+      await desk.records.change(id, (record) => ({ ...record, totpPending: { secretSealed: 'x', expiresAt: 0 } }))
+      const { verification } = desk
+      const proof = {
+        code: () => verification.proveByCode(stranger, handle, code),
+        link: () => verification.proveByLink(stranger, token, { handle }),
+        password: () => verification.proveWithPassword(stranger, token, 'a password of eve'),
+      }[way]
+      await assert.rejects(proof(), isGone)
+      assert.ok(await signsIn(desk, desk.email, password))
+      assert.ok((await desk.records.find(id)).totpPending)
+    }
+  })
+
   test('the link opened in the browser that signed up proves the address at once', async () => {
     const desk = setUp()
     const { handle } = await desk.signUp.begin(stranger, { email: desk.email, password })
