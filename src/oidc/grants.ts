@@ -7,7 +7,6 @@
 import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
 import { hasCode } from '../errors.ts'
-import type { Audit, Caller } from '../observability/audit.ts'
 import { digest } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { IDENTITY_SCOPES, type Resources } from './resources.ts'
@@ -216,15 +215,4 @@ function subtract(a: ScopeMap, b: ScopeMap): ScopeMap {
     ([key, scopes]) => [key, scopes.filter((scope) => !b[key]?.includes(scope))] as const,
   )
   return Object.fromEntries(rest.filter(([, scopes]) => scopes.length > 0))
-}
-
-/** Who ended a grant and why, for the audit. */
-export async function noteRevocation(
-  audit: Audit,
-  caller: Caller,
-  accountId: string,
-  clientId: string,
-  reason: string,
-): Promise<void> {
-  await audit.note(caller, { event: 'grant.revoked', outcome: 'done', accountId, subject: clientId, reason })
 }

@@ -3,7 +3,7 @@
  * Nothing here keeps state, so a provider is replaced when the keys change (`engine.ts`).
  */
 import type { JWK } from 'jose'
-import { type Adapter, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { type Adapter, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createArtefactAdapter } from './adapter.ts'
@@ -221,4 +221,3 @@ function isSecondTab(present: string | undefined, incoming: string): boolean {
 }
 
 export const sessionCookie = COOKIES.session
-export { errors as protocolErrors }

@@ -28,7 +28,8 @@ const SILENT_ANSWERS: ReadonlySet<string> = new Set([
  * register themselves or belong to an account must be checked first.
  */
 export function isTrustedToRedirect(app: App): boolean {
-  return app.firstParty || app.verified || app.ownerId === undefined
+  const isOperators = app.ownerId === undefined && app.selfRegistered === undefined
+  return app.firstParty || app.verified || isOperators
 }
 
 export interface Refusals {

@@ -201,3 +201,20 @@ test('a step-up of a self-registered client adds to what it had (mcp.md F13, F14
   const tokens = await authorize(config, account.email, redirectUri, 'mcp:write')
   assert.deepEqual(String(decodeJwt(tokens.access_token)['scope']).split(' ').sort(), ['mcp:read', 'mcp:write'])
 })
+
+test('RU5: a mistake in a self-registered client sends nobody to its address before a person acted', async () => {
+  const { body } = await register({
+    redirect_uris: ['https://lure.example.test/cb'],
+    token_endpoint_auth_method: 'none',
+  })
+  const query = new URLSearchParams({
+    client_id: body['client_id'] ?? '',
+    redirect_uri: 'https://lure.example.test/cb',
+    response_type: 'code',
+    scope: 'api:admin',
+    state: 's',
+  })
+  const visit = await new Person(licet.issuer).send('GET', `/authorize?${query}`)
+  assert.equal(visit.status, 400)
+  assert.equal(visit.headers.get('location'), null)
+})
