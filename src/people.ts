@@ -13,6 +13,7 @@ import { createMailLimit } from './accounts/mail-limit.ts'
 import { createOneTimes } from './accounts/one-time.ts'
 import { createPasskeyChallenges } from './accounts/passkey-challenges.ts'
 import { createPasskeys } from './accounts/passkeys.ts'
+import { createPasswordChange } from './accounts/password-change.ts'
 import { createPictures } from './accounts/picture.ts'
 import { createProve } from './accounts/proof.ts'
 import { createRecovery } from './accounts/recovery.ts'
@@ -97,6 +98,7 @@ export function createPeople({ core, mails, randomBytes, randomInt }: PeoplePart
     },
     recovery: createRecovery({ ...among, passwords, records }),
     emailChange: createEmailChange(among),
+    passwordChange: createPasswordChange(among),
     signUp: createSignUp({
       accounts,
       audit,

@@ -114,6 +114,17 @@ onBothStores((people) => {
     await desk.recovery.finish(stranger, token, fresh)
   })
 
+  test('a changed password is told to its owner, and kills every link that waited', async () => {
+    const desk = await setUp()
+    const token = await desk.ask()
+    const { handle } = await desk.emailChange.ask(desk.ada, people().address('new'))
+    const code = desk.last().code ?? ''
+    const account = await desk.passwordChange.setPassword(operator, desk.ada.id, fresh)
+    assert.deepEqual([account.epoch, desk.last().mail, desk.last().to], [1, 'passwordChanged', desk.email])
+    await assert.rejects(desk.recovery.open(token), isGone)
+    await assert.rejects(desk.emailChange.confirmByCode(operator, desk.ada.id, handle, code), isGone)
+  })
+
   test('a change of address is confirmed at the new one and announced at the old one', async () => {
     const desk = await setUp()
     const next = people().address('new')

@@ -17,6 +17,7 @@ import { createOneTimes } from '../../src/accounts/one-time.ts'
 import { createPasskeyChallenges } from '../../src/accounts/passkey-challenges.ts'
 import { createPasskeys } from '../../src/accounts/passkeys.ts'
 import { createPasswords } from '../../src/accounts/password.ts'
+import { createPasswordChange } from '../../src/accounts/password-change.ts'
 import { createProve } from '../../src/accounts/proof.ts'
 import { createRecovery } from '../../src/accounts/recovery.ts'
 import { createRecoveryCodes } from '../../src/accounts/recovery-codes.ts'
@@ -143,6 +144,7 @@ export function correspondence(desk: Process, policy: SignUpPolicy = 'open') {
     signUp: createSignUp({ ...parts, verification }),
     recovery: createRecovery(parts),
     emailChange: createEmailChange(parts),
+    passwordChange: createPasswordChange(parts),
   }
 }
 
