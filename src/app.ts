@@ -254,7 +254,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       },
       leaving: { ...leaving, anyone, form, endAll },
       security: {
-        accounts,
+        accounts: people.passwordChange,
         factors: people.factors,
         totp: people.totp,
         passkeys: people.passkeys,
