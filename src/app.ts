@@ -286,6 +286,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       audience: engine.resources.standard.identifier,
       anyone,
       checkToken: engine.checkProven,
+      makeKeyToken: engine.makeKeyToken,
       limiter,
       now,
       recentSeconds: config.lifetimes.stepUpSeconds,

@@ -5,12 +5,11 @@
 import { AppError } from '../errors.ts'
 import type { AccessRule } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
-import type { Denial } from '../keys/denials.ts'
-import type { CheckedToken } from '../oidc/interaction.ts'
-import { type ApiCaller, keyCaller, tokenCaller } from './caller.ts'
+import { type ApiCaller, keyCaller } from './caller.ts'
 import { isExplaining, type Looking, looking } from './looking.ts'
-import { agentOf, type CredentialParts, callerOf, credentialOf, requestLine } from './presented.ts'
-import { challenge, insufficientScope, invalidToken, keyStanding, rateLimited, tellStanding } from './refusals.ts'
+import { type CredentialParts, callerOf, credentialOf } from './presented.ts'
+import { challenge, keyStanding } from './refusals.ts'
+import { noteDenial, useToken } from './token-use.ts'
 import { useKey } from './using.ts'
 
 export interface Credentials {
@@ -76,8 +75,9 @@ export function createCredentials(parts: CredentialParts): Credentials {
 function admitting(parts: CredentialParts) {
   return async (ctx: HttpContext, scope: string | undefined): Promise<ApiCaller> => {
     const { scheme, credential } = credentialOf(parts, ctx)
-    if (!parts.isKey(credential)) return admitToken(parts, ctx, { scheme, token: credential, scope })
-    const verdict = await useKey(parts, ctx, credential, scope ? { scopes: [scope] } : {})
+    const needed = scope ? { scopes: [scope] } : {}
+    if (!parts.isKey(credential)) return useToken(parts, ctx, { scheme, token: credential, ...needed })
+    const verdict = await useKey(parts, ctx, credential, needed)
     const { key, scopes } = verdict
     const account = await parts.findAccount(key.ownerId)
     return keyCaller({
@@ -91,69 +91,10 @@ function admitting(parts: CredentialParts) {
   }
 }
 
-interface TokenAttempt {
-  readonly scheme: string
-  readonly token: string
-  readonly scope: string | undefined
-}
-
-async function admitToken(
-  parts: CredentialParts,
-  ctx: HttpContext,
-  { scheme, token, scope }: TokenAttempt,
-): Promise<ApiCaller> {
-  const proof = scheme === 'dpop' ? String(ctx.req.headers['dpop'] ?? '') : undefined
-  const checked = await parts.checkToken(token, {
-    method: ctx.method,
-    path: ctx.state.path,
-    ...(proof === undefined ? {} : { proof }),
-  })
-  if (!checked.ok) throw await tokenRefusal(parts, ctx, checked)
-  const { claims } = checked
-  const noted = (reason: string, detail?: string) =>
-    note(parts, ctx, {
-      ownerId: claims.sub,
-      credential: `access_token:${claims.jti}`,
-      reason,
-      ...(detail ? { detail } : {}),
-    })
-  if (claims.aud !== parts.audience)
-    throw invalidToken(parts, 'The access token is not for this API.', await noted('audience_mismatch', claims.aud))
-  const limit = await parts.limiter.take('api_credential', `${claims.client_id} ${claims.sub}`)
-  tellStanding(ctx, limit)
-  if (limit && !limit.allowed) throw rateLimited(limit, await noted('rate_limited'))
-  const scopes = claims.scope?.split(' ') ?? []
-  if (scope && !scopes.includes(scope)) throw insufficientScope(parts, [scope], await noted('scope_missing', scope))
-  const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
-  return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
-}
-
-type Told = Pick<Denial, 'ownerId' | 'credential' | 'reason' | 'detail'>
-
-function note({ denials, now }: CredentialParts, ctx: HttpContext, told: Told): Promise<string> {
-  return denials.note({ ...told, at: now(), ip: ctx.state.ip, userAgent: agentOf(ctx), request: requestLine(ctx) })
-}
-
-async function tokenRefusal(
-  parts: CredentialParts,
-  ctx: HttpContext,
-  checked: Extract<CheckedToken, { ok: false }>,
-): Promise<AppError> {
-  const { fault, claims } = checked
-  const errorRef = claims
-    ? await note(parts, ctx, { ownerId: claims.sub, credential: `access_token:${claims.jti}`, reason: fault })
-    : parts.denials.newRef()
-  return invalidToken(
-    parts,
-    fault === 'expired' ? 'The access token has expired.' : 'The access token is not valid.',
-    errorRef,
-  )
-}
-
 /** RFC 9470 §3: what would satisfy it. A refresh, a key or a personal token never does. */
 async function stepUp(parts: CredentialParts, ctx: HttpContext, { account, kind, id }: ApiCaller): Promise<AppError> {
   const told = { ownerId: account?.id ?? id, credential: `${kind}:${id}`, reason: 'step_up_required' }
-  const errorRef = await note(parts, ctx, told)
+  const errorRef = await noteDenial(parts, ctx, told)
   const fields = {
     error: 'insufficient_user_authentication',
     error_description: 'A more recent sign-in is needed',

@@ -52,7 +52,14 @@ export function credentialOf(parts: CredentialParts, { req }: HttpContext): { sc
 }
 
 export const agentOf = ({ req }: HttpContext) => (req.headers['user-agent'] ?? '').slice(0, 256)
-export const requestLine = ({ method, state }: HttpContext) => `${method} ${state.route}`
+
+/** Method and path for the owner's eyes: of the request that a gateway asks about, as the gateway tells it, else of this one. */
+export function requestLine({ method, req, state }: HttpContext): string {
+  if (!state.route.startsWith('/api/v1/verify')) return `${method} ${state.route}`
+  const told = (name: string) => [req.headers[`x-original-${name}`] ?? req.headers[`x-forwarded-${name}`]].flat()[0]
+  const below = state.params['*'] === undefined ? undefined : `/${state.params['*']}`
+  return `${told('method') ?? method} ${told('uri') ?? below ?? state.path}`
+}
 
 export function callerOf(ctx: HttpContext, id: string): Caller {
   return { kind: 'account', id, ip: ctx.state.ip, userAgent: agentOf(ctx), requestId: ctx.state.requestId }

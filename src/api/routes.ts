@@ -13,6 +13,7 @@ import { createKeyRoutes } from './keys.ts'
 import { createOwnRoutes, type OwnParts, ownerOf } from './own.ts'
 import type { CredentialParts } from './presented.ts'
 import { usingKey } from './using.ts'
+import { createVerifyRoutes, type VerifyParts } from './verify.ts'
 
 interface ApiParts
   extends Pick<CredentialParts, 'issuer' | 'audience' | 'checkToken' | 'limiter' | 'now' | 'recentSeconds'> {
@@ -23,6 +24,7 @@ interface ApiParts
   readonly apps: Pick<Apps, 'find'>
   readonly audit: Audit
   readonly store: Pick<Store, 'read'>
+  readonly makeKeyToken: VerifyParts['makeKeyToken']
   readonly sessions: OwnParts['sessions']
   readonly consents: OwnParts['consents'] & { end(accountId: string, id: string): Promise<{ clientId: string }> }
 }
@@ -40,6 +42,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
   return [
     ...createKeyRoutes({ credentials, keys, parent: usingKey(credentialParts), anyone: parts.anyone }),
     ...createAccountRoutes(credentials),
+    ...createVerifyRoutes({ ...credentialParts, makeKeyToken: parts.makeKeyToken }),
     ...createOwnRoutes({
       credentials,
       sessions: parts.sessions,

@@ -11,7 +11,7 @@ import { createPollGate } from './device.ts'
 import { createEndpoints } from './endpoints.ts'
 import { createInteractions } from './interaction.ts'
 import { createKeyStatus } from './key-status.ts'
-import { createKeyTokens } from './key-tokens.ts'
+import { createKeyTokens, type KeyTokenRequest } from './key-tokens.ts'
 import { createSignOutFollowUp } from './logout.ts'
 import { type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts } from './pieces.ts'
@@ -112,7 +112,10 @@ export async function createEngine(parts: EngineParts) {
     tokens: () => tokens,
     /** As `tokens().check`, with the proof of possession where the token is bound. */
     checkProven: createProofCheck({ issuer: settings.issuer, store, tokens: () => tokens, now }),
-    makeKeyToken,
+    /** An access token that is made from a key, for the resource with that identifier. */
+    makeKeyToken({ audience, ...wish }: Omit<KeyTokenRequest, 'resource' | 'app'> & { audience: string }) {
+      return makeKeyToken({ ...wish, resource: resources.find(audience) ?? resources.standard })
+    },
     interactions: createInteractions({
       provider: () => provider,
       clients,

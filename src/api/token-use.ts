@@ -1,0 +1,61 @@
+/**
+ * An access token of ours in use: checked, counted under its limit and refused as `refusals.ts` says, with the cause noted for its owner.
+ */
+import type { AppError } from '../errors.ts'
+import type { HttpContext } from '../http/server.ts'
+import type { Denial } from '../keys/denials.ts'
+import type { CheckedToken } from '../oidc/interaction.ts'
+import { type ApiCaller, tokenCaller } from './caller.ts'
+import { agentOf, type CredentialParts, callerOf, requestLine } from './presented.ts'
+import { insufficientScope, invalidToken, rateLimited, tellStanding } from './refusals.ts'
+
+interface TokenAttempt {
+  readonly scheme: string
+  readonly token: string
+  /** Our own API unless said otherwise. */
+  readonly audience?: string
+  readonly scopes?: readonly string[]
+}
+
+/** Who the token speaks for. @throws AppError when it is refused */
+export async function useToken(
+  parts: CredentialParts,
+  ctx: HttpContext,
+  { scheme, token, audience = parts.audience, scopes: needed = [] }: TokenAttempt,
+): Promise<ApiCaller> {
+  const proof = scheme === 'dpop' ? { proof: String(ctx.req.headers['dpop'] ?? '') } : {}
+  const checked = await parts.checkToken(token, { method: ctx.method, path: ctx.state.path, ...proof })
+  if (!checked.ok) throw await tokenRefusal(parts, ctx, checked)
+  const { claims } = checked
+  const noted = (reason: string, detail: string) =>
+    noteDenial(parts, ctx, { ownerId: claims.sub, credential: `access_token:${claims.jti}`, reason, detail })
+  if (claims.aud !== audience)
+    throw invalidToken(parts, 'The access token is not for this API.', await noted('audience_mismatch', claims.aud))
+  const limit = await parts.limiter.take('api_credential', `${claims.client_id} ${claims.sub}`)
+  tellStanding(ctx, limit)
+  if (limit && !limit.allowed) throw rateLimited(limit, await noted('rate_limited', limit.policy))
+  const held = claims.scope?.split(' ') ?? []
+  const missing = needed.filter((scope) => !held.includes(scope))
+  if (missing.length > 0) throw insufficientScope(parts, needed, await noted('scope_missing', missing.join(' ')))
+  const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
+  return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
+}
+
+type Told = Pick<Denial, 'ownerId' | 'credential' | 'reason' | 'detail'>
+
+/** Stores why something was refused, for its owner; the reference of it. */
+export function noteDenial({ denials, now }: CredentialParts, ctx: HttpContext, told: Told): Promise<string> {
+  return denials.note({ ...told, at: now(), ip: ctx.state.ip, userAgent: agentOf(ctx), request: requestLine(ctx) })
+}
+
+async function tokenRefusal(
+  parts: CredentialParts,
+  ctx: HttpContext,
+  { fault, claims }: Extract<CheckedToken, { ok: false }>,
+): Promise<AppError> {
+  const errorRef = claims
+    ? await noteDenial(parts, ctx, { ownerId: claims.sub, credential: `access_token:${claims.jti}`, reason: fault })
+    : parts.denials.newRef()
+  const description = fault === 'expired' ? 'The access token has expired.' : 'The access token is not valid.'
+  return invalidToken(parts, description, errorRef)
+}
