@@ -118,4 +118,11 @@ export const settingsSamples = {
     isFirstPage: true,
     csvUrl: '/settings/activity.csv',
   }),
+  'settings-delete': page('settings/delete', {
+    shell: shell('profile'),
+    email: account.email,
+    delaySeconds: 1_209_600,
+    problem: 'email',
+  }),
+  keep: page('interactions/keep', { action: '/leaving/token', email: account.email, leavesAt: at }),
 } as const
