@@ -52,6 +52,8 @@ export function createFailure({ issuer, log, draw, showReasons }: FailureOptions
     const retryAfter = error.details.retryAfterSeconds ?? defaultRetryAfter[error.code]
     if (retryAfter !== undefined) ctx.res.setHeader('Retry-After', String(Math.max(1, Math.ceil(retryAfter))))
     for (const [name, value] of Object.entries(error.details.headers ?? {})) ctx.res.setHeader(name, value)
+    // Gateways that ask on behalf of a request pass headers on, not bodies.
+    if (error.details.errorRef !== undefined) ctx.res.setHeader('X-Licet-Error-Ref', error.details.errorRef)
     const reason = showReasons ? reasonOf(error) : undefined
     const form = formOf(ctx.state.surface, ctx.req.headers.accept)
     const { continueAt } = error.details
