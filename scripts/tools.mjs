@@ -8,7 +8,6 @@ import { delimiter, join } from 'node:path'
 
 const packages = [
   { package: 'redis-server', program: 'redis-server', fast: true },
-  { package: 'nginx', program: 'nginx', fast: true },
   { package: 'chromium', program: 'chromium', fast: false },
   { package: 'nginx-light', program: 'nginx', fast: false },
   { package: 'fonts-dejavu-core', file: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', fast: false },

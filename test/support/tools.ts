@@ -6,7 +6,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** What to install on Debian and Ubuntu for each program. */
-const packages: Record<string, string> = { 'redis-server': 'redis-server', chromium: 'chromium', nginx: 'nginx' }
+const packages: Record<string, string> = { 'redis-server': 'redis-server', chromium: 'chromium', nginx: 'nginx-light' }
 
 const reported = new Set<string>()
 
