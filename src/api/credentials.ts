@@ -8,6 +8,7 @@ import type { HttpContext } from '../http/server.ts'
 import { type ApiCaller, keyCaller } from './caller.ts'
 import { isExplaining, type Looking, looking } from './looking.ts'
 import { type CredentialParts, callerOf, credentialOf } from './presented.ts'
+import { isRecent } from './recent.ts'
 import { challenge, keyStanding } from './refusals.ts'
 import { noteDenial, useToken } from './token-use.ts'
 import { useKey } from './using.ts'
@@ -61,11 +62,7 @@ export function createCredentials(parts: CredentialParts): Credentials {
         scope,
         async (ctx) => {
           const caller = await admit(ctx, scope)
-          const isRecent =
-            caller.kind === 'access_token' &&
-            caller.authTime !== undefined &&
-            parts.now() / 1000 - caller.authTime <= parts.recentSeconds
-          if (isRecent && caller.account) return caller
+          if (isRecent(parts, caller)) return caller
           throw await stepUp(parts, ctx, caller)
         },
       ),

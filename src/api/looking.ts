@@ -5,11 +5,17 @@
 import type { HttpContext } from '../http/server.ts'
 import { type ApiCaller, keyCaller, tokenCaller } from './caller.ts'
 import { type CredentialParts, callerOf, credentialOf } from './presented.ts'
+import { isRecent } from './recent.ts'
 import { invalidToken } from './refusals.ts'
 
 /** A caller that can be asked why. */
-export type Looking = ApiCaller & {
-  readonly explain?: (scope: string) => Promise<{ allowed: boolean; reason: string | null }>
+export type Looking = ApiCaller & { readonly explain?: (scope: string) => Promise<Explained> }
+
+interface Explained {
+  readonly allowed: boolean
+  readonly reason: string | null
+  /** Whether it may do what needs a recent interactive sign-in besides the scope. */
+  readonly recent_sign_in: boolean
 }
 
 /** Whether the request only asks. */
@@ -27,7 +33,8 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
     const { claims } = checked
     const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
     const told = tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit: undefined })
-    return { ...told, explain: async (scope) => explained(told.scopes.includes(scope), 'scope_missing') }
+    const recent = isRecent(parts, told)
+    return { ...told, explain: async (scope) => explained(told.scopes.includes(scope), 'scope_missing', recent) }
   }
   const audience = parts.audience
   const found = await parts.explainKey(credential, { ip, audience })
@@ -39,12 +46,13 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
     ...told,
     explain: async (scope) => {
       const answer = await parts.explainKey(credential, { ip, audience, scopes: [scope] })
-      return explained(answer.allowed, answer.allowed ? '' : answer.reason)
+      return explained(answer.allowed, answer.allowed ? '' : answer.reason, false)
     },
   }
 }
 
 /** `scope_not_granted` is what a plain missing scope is called here (contract.md). */
-function explained(allowed: boolean, reason: string): { allowed: boolean; reason: string | null } {
-  return { allowed, reason: allowed ? null : reason === 'scope_missing' ? 'scope_not_granted' : reason }
+function explained(allowed: boolean, reason: string, recent: boolean): Explained {
+  const told = reason === 'scope_missing' ? 'scope_not_granted' : reason
+  return { allowed, reason: allowed ? null : told, recent_sign_in: recent }
 }
