@@ -35,10 +35,10 @@ const doors: readonly Door[] = [
   { path: '/userinfo', methods: ['GET', 'POST', 'OPTIONS'], surface: 'oauth' },
   { path: '/par', methods: program, surface: 'oauth', limit: 'authorize_address' },
   { path: '/device_authorization', methods: program, surface: 'oauth', limit: 'authorize_address' },
-  { path: '/device', methods: ['GET'], surface: 'page' },
+  { path: '/device', methods: ['GET'], surface: 'page', limit: 'authorize_address' },
   { path: '/device', methods: ['POST'], surface: 'page', limit: 'device_address' },
   { path: '/device/:uid', methods: ['GET'], surface: 'page' },
-  { path: '/logout', methods: ['GET'], surface: 'page' },
+  { path: '/logout', methods: ['GET'], surface: 'page', limit: 'authorize_address' },
   { path: '/logout/confirm', methods: ['POST'], surface: 'page' },
   { path: '/logout/success', methods: ['GET'], surface: 'page' },
 ]
