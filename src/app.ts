@@ -48,6 +48,7 @@ import { createSecurityHeaders } from './security/headers.ts'
 import { createNetwork, limitKeys } from './security/network.ts'
 import { createRateLimiter } from './security/rate-limit.ts'
 import { createAttention } from './settings/attention.ts'
+import { createOnce } from './settings/once.ts'
 import { createSettings } from './settings/settings.ts'
 
 export interface RunningServer {
@@ -266,6 +267,12 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       },
       sessions: { sessions: engine.sessions, accounts, audit },
       activity: { store },
+      keys: {
+        issuer,
+        keys,
+        once: createOnce({ store }),
+        offer: { scopes: config.scopes, resources: engine.resources.all, policy: keys.policy },
+      },
     }),
     ...createSetup({
       links,

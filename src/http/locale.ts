@@ -75,6 +75,9 @@ export interface Words {
   texts(prefix: string): Readonly<Record<string, string>>
   /** Date and time in UTC with the zone named. `at` is milliseconds since 1970. */
   dateTime(at: number): string
+  /** The day alone, in UTC. */
+  date(at: number): string
+  number(value: number): string
   /** "45 seconds", "12 minutes", "3 hours", rounded up. */
   duration(seconds: number): string
 }
@@ -97,6 +100,8 @@ function loadWords(directory: string, locale: Locale): Words {
     Object.entries(source).map(([key, text]) => [key, compileMessage(text, locale)]),
   )
   const dates = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' })
+  const days = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' })
+  const numbers = new Intl.NumberFormat(locale)
   const rich: Words['rich'] = (key, params = {}) =>
     messages.get(key)?.format(params) ?? [{ text: `⟦${key}⟧`, strong: false, value: false }]
   return {
@@ -115,6 +120,8 @@ function loadWords(directory: string, locale: Locale): Words {
         ),
       ),
     dateTime: (at) => `${dates.format(at)} UTC`,
+    date: (at) => days.format(at),
+    number: (value) => numbers.format(value),
     duration: (seconds) => formatDuration(seconds, locale),
   }
 }

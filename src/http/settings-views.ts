@@ -1,6 +1,7 @@
 /**
  * The models of the settings pages. `views.ts` has the table of all views.
  */
+import type { KeyViews } from './key-views.ts'
 import type { PasskeyAsked, SecondFactorProblem, TotpShown } from './sign-in-views.ts'
 
 export type SettingsSection = 'profile' | 'security' | 'sessions' | 'activity' | 'keys' | 'tokens' | 'apps'
@@ -132,7 +133,7 @@ export interface DeleteModel {
 }
 
 /** View name → model. */
-export interface SettingsViews {
+export interface SettingsViews extends KeyViews {
   'settings/profile': ProfileModel
   'settings/delete': DeleteModel
   'settings/security': SecurityModel

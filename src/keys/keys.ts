@@ -63,6 +63,8 @@ interface Keeping {
   forgetOwner(ownerId: string): void
   /** A regular expression that finds credentials of this server, for secret scanners. */
   readonly pattern: string
+  /** What keys may hold, and for how long. */
+  readonly policy: KeyPolicy
   readonly denials: Denials
   readonly elevations: Elevations
 }
@@ -129,6 +131,7 @@ export function createKeys(dependencies: KeysDependencies): Keys {
     onNotice: notices.listen,
     forgetOwner: look.forgetOwner,
     pattern: scannerPattern(keyPrefix),
+    policy,
     denials,
     elevations: createElevations({ store, audit, now, policy, owners, onChange: look.forgetKey }),
     start: () => {

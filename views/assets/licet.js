@@ -97,6 +97,11 @@ for (const button of document.querySelectorAll('[data-print]')) {
   button.addEventListener('click', () => print())
 }
 
+// What is shown once is gone when the page is left, whatever the browser keeps for its Back button.
+addEventListener('pagehide', () => {
+  for (const shown of document.querySelectorAll('[data-once]')) shown.remove()
+})
+
 // A page that comes back from the browser's cache may send its forms again.
 addEventListener('pageshow', (event) => {
   if (!event.persisted) return

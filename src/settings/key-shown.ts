@@ -1,0 +1,120 @@
+/**
+ * Keys, their callers, their usage and their refusals as the pages show them. What a key is and what was counted is asked of `keys/`.
+ */
+import type {
+  ChildRow,
+  DenialRow,
+  KeyCallerRow,
+  KeyDetail,
+  KeyRow,
+  KeyShown,
+  UsageBar,
+  UsageShown,
+} from '../http/key-views.ts'
+import type { StoredDenial } from '../keys/denials.ts'
+import type { UsedKey } from '../keys/describe.ts'
+import { credentialName } from '../keys/key.ts'
+import type { KeyCaller, Keys, KeyUsage } from '../keys/keys.ts'
+import { describeDevice } from './device.ts'
+import { type KeyOffer, scopeShown } from './key-form.ts'
+
+export function rowOf({ id, name, hint, scopes, state, createdAt, expiresAt, rotation, ...use }: UsedKey): KeyRow {
+  return {
+    id,
+    name,
+    hint,
+    scopes,
+    state,
+    createdAt,
+    expiresAt,
+    ...(use.lastUsedAt === undefined ? {} : { lastUsedAt: use.lastUsedAt }),
+    ...(use.lastUsedIp ? { lastUsedIp: use.lastUsedIp } : {}),
+    ...(rotation ? { oldEndsAt: rotation.endsAt } : {}),
+  }
+}
+
+export function keyShown(offer: KeyOffer, key: UsedKey): KeyShown {
+  const { resource, quota, callBudget, revoked, rotation, elevation, lastUserAgent } = key
+  const parentId = key.ancestors.at(-1)
+  return {
+    ...rowOf(key),
+    scopes: key.scopes.map((name) => scopeShown(offer, name)),
+    networks: key.allowedIps,
+    mayCreateChildren: key.mayCreateChildren,
+    ...(resource === undefined ? {} : { resource }),
+    ...(lastUserAgent ? { lastAgent: agentShown(lastUserAgent) } : {}),
+    ...(quota ? { quota } : {}),
+    ...(callBudget === undefined ? {} : { callBudget }),
+    ...(parentId === undefined ? {} : { parentId }),
+    ...(revoked ? { revoked } : {}),
+    ...(elevation ? { lifted: { scope: elevation.scope, until: elevation.until } } : {}),
+    ...(rotation ? { rotation } : {}),
+  }
+}
+
+export function callerShown({ ip, userAgent, lastAt, calls, callsPerHour, secret }: KeyCaller): KeyCallerRow {
+  return { ip, agent: agentShown(userAgent), lastAt, calls, callsPerHour, secret }
+}
+
+/** Everything below the key's page that is asked of the store. */
+export async function aroundKey(
+  keys: Pick<Keys, 'usage' | 'descendants' | 'denials'>,
+  { key, ownerId, by, path }: { key: UsedKey; ownerId: string; by: 'day' | 'hour'; path: string },
+): Promise<Pick<KeyDetail, 'usage' | 'callers' | 'children' | 'denials'>> {
+  const owned = { ownerId, id: key.id }
+  const [used, below, refused] = await Promise.all([
+    keys.usage(owned, { by }),
+    keys.descendants(owned),
+    keys.denials.list(ownerId, { limit: DENIALS_LOOKED_AT }),
+  ])
+  return {
+    usage: usageShown(used, by, `${path}/${key.id}/usage.csv?by=${by}`),
+    callers: used.callers.slice(0, CALLERS_SHOWN).map(callerShown),
+    children: inTree(below, key.id).map((child) => childShown(child, key.id)),
+    denials: refused.items.filter(({ credential }) => credential === credentialName(key)).map(denialShown),
+  }
+}
+
+const DENIALS_LOOKED_AT = 200
+const CALLERS_SHOWN = 20
+
+/** The buckets as CSV: one line each, times as ISO 8601 in UTC. */
+export function usageCsv({ buckets }: KeyUsage): string {
+  const lines = buckets.map(({ at, ok, denied, limited }) =>
+    [new Date(at).toISOString(), ok, denied, limited].join(','),
+  )
+  return `${['at,ok,denied,limited', ...lines].join('\r\n')}\r\n`
+}
+
+function usageShown({ total, buckets }: KeyUsage, by: 'day' | 'hour', csvUrl: string): UsageShown {
+  const tallest = Math.max(1, ...buckets.map(({ ok, denied, limited }) => ok + denied + limited))
+  const height = (count: number) => Math.round((count / tallest) * 1000) / 10
+  const bars = buckets.map(({ at, ok, denied, limited }): UsageBar => {
+    return { at, ok, denied, limited, heights: { ok: height(ok), denied: height(denied), limited: height(limited) } }
+  })
+  return { by, total, bars, csvUrl }
+}
+
+/** Each child below its parent, the oldest first. */
+function inTree(below: readonly UsedKey[], parentId: string): UsedKey[] {
+  return below
+    .filter(({ ancestors }) => ancestors.at(-1) === parentId)
+    .toSorted((one, other) => one.createdAt - other.createdAt)
+    .flatMap((child) => [child, ...inTree(below, child.id)])
+}
+
+function childShown({ id, name, hint, state, scopes, ancestors, lastUsedAt }: UsedKey, fromId: string): ChildRow {
+  const depth = ancestors.length - ancestors.indexOf(fromId as (typeof ancestors)[number])
+  return { id, name, hint, depth, state, scopes, ...(lastUsedAt === undefined ? {} : { lastUsedAt }) }
+}
+
+function denialShown({ ref, reason, detail, at, ip, request }: StoredDenial): DenialRow {
+  return { ref, reason, at, ip, ...(detail ? { detail } : {}), ...(request ? { request } : {}) }
+}
+
+/** A browser by its name, a program by the first words it says of itself. */
+function agentShown(userAgent: string): string {
+  const { browser, system } = describeDevice(userAgent)
+  if (browser && system) return `${browser}, ${system}`
+  return userAgent.slice(0, 60)
+}
