@@ -4,7 +4,7 @@
  */
 import type { HttpContext } from '../http/server.ts'
 import { type ApiCaller, keyCaller, tokenCaller } from './caller.ts'
-import { type CredentialParts, callerOf, credentialOf } from './presented.ts'
+import { type CredentialParts, callerOf, credentialOf, tokenLimitKey } from './presented.ts'
 import { isRecent } from './recent.ts'
 import { invalidToken } from './refusals.ts'
 
@@ -32,7 +32,8 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
       throw invalidToken(parts, 'The access token is not valid.', parts.denials.newRef())
     const { claims } = checked
     const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
-    const told = tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit: undefined })
+    const limit = await parts.limiter.look('api_credential', tokenLimitKey(claims))
+    const told = tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
     const recent = isRecent(parts, told)
     return { ...told, explain: async (scope) => explained(told.scopes.includes(scope), 'scope_missing', recent) }
   }
@@ -41,7 +42,8 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
   if (!found.allowed) throw invalidToken(parts, 'The credential is not valid.', parts.denials.newRef())
   const { key, scopes } = found
   const account = await parts.findAccount(key.ownerId)
-  const told = keyCaller({ key, scopes, account, audience, caller: callerOf(ctx, key.ownerId), limit: undefined })
+  const limit = await parts.limiter.look('api_credential', key.id)
+  const told = keyCaller({ key, scopes, account, audience, caller: callerOf(ctx, key.ownerId), limit })
   return {
     ...told,
     explain: async (scope) => {

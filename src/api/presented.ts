@@ -37,7 +37,7 @@ export interface CredentialParts {
   ) => Promise<Explanation>
   readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }
   readonly findAccount: (id: string) => Promise<Account | undefined>
-  readonly limiter: Pick<RateLimiter<'api_credential'>, 'take'>
+  readonly limiter: Pick<RateLimiter<'api_credential'>, 'take' | 'look'>
   readonly now: () => number
   readonly recentSeconds: number
 }
@@ -50,6 +50,9 @@ export function credentialOf(parts: CredentialParts, { req }: HttpContext): { sc
   if (credential === '') throw invalidToken(parts, 'The Authorization header is not well-formed.', undefined)
   return { scheme: scheme.toLowerCase(), credential }
 }
+
+/** By what an access token's requests are counted: the app and the account together. */
+export const tokenLimitKey = ({ client_id: clientId, sub }: { client_id: string; sub: string }) => `${clientId} ${sub}`
 
 export const agentOf = ({ req }: HttpContext) => (req.headers['user-agent'] ?? '').slice(0, 256)
 

@@ -6,7 +6,7 @@ import type { HttpContext } from '../http/server.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
 import { type ApiCaller, tokenCaller } from './caller.ts'
-import { agentOf, type CredentialParts, callerOf, requestLine } from './presented.ts'
+import { agentOf, type CredentialParts, callerOf, requestLine, tokenLimitKey } from './presented.ts'
 import { insufficientScope, invalidToken, rateLimited, tellStanding } from './refusals.ts'
 
 interface TokenAttempt {
@@ -31,7 +31,7 @@ export async function useToken(
     noteDenial(parts, ctx, { ownerId: claims.sub, credential: `access_token:${claims.jti}`, reason, detail })
   if (claims.aud !== audience)
     throw invalidToken(parts, 'The access token is not for this API.', await noted('audience_mismatch', claims.aud))
-  const limit = await parts.limiter.take('api_credential', `${claims.client_id} ${claims.sub}`)
+  const limit = await parts.limiter.take('api_credential', tokenLimitKey(claims))
   tellStanding(ctx, limit)
   if (limit && !limit.allowed) throw rateLimited(limit, await noted('rate_limited', limit.policy))
   const held = claims.scope?.split(' ') ?? []

@@ -43,6 +43,8 @@ export interface Standing {
 export interface RateLimiter<P extends string = string> {
   /** Counts one and says how the key stands; undefined when the policy is off. Throws `store_unavailable` where the policy fails closed. */
   take(policy: P, key: string): Promise<Standing | undefined>
+  /** How the key stands, without counting. A store that does not answer leaves everything there is. */
+  look(policy: P, key: string): Promise<Standing | undefined>
   /** Counts one and throws `rate_limited` (429 with `Retry-After`, the policy's name and the headers) beyond the limit. */
   enforce(policy: P, key: string): Promise<Standing | undefined>
   /** As `enforce` for an address: IPv6 by /64, and its /48 with 16 times the limit. */
@@ -55,7 +57,7 @@ export interface RateLimiter<P extends string = string> {
 }
 
 export interface RateLimiterOptions<P extends string> {
-  readonly store: Pick<Store, 'increment'>
+  readonly store: Pick<Store, 'increment' | 'count'>
   readonly policies: Readonly<Record<P, Limit>>
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -107,6 +109,15 @@ export function createRateLimiter<P extends string>(options: RateLimiterOptions<
 
   return {
     take: (policy, key) => count(policy, key, 1),
+    async look(policy, key) {
+      const rule = policies[policy]
+      if (rule === 'off' || rule === null || rule === undefined) return undefined
+      const { limit, windowSeconds } = rule
+      const counted = await store.count(counterOf(policy, key)).catch(() => ({ count: 0, resetSeconds: 0 }))
+      const remaining = Math.max(0, limit - counted.count)
+      const resetSeconds = counted.count === 0 ? windowSeconds : counted.resetSeconds
+      return { policy, allowed: remaining > 0, limit, remaining, windowSeconds, resetSeconds }
+    },
     enforce: async (policy, key) => refuseBeyond(await count(policy, key, 1)),
     async enforceAddress(policy, address) {
       const { narrow, wide } = addressKeys(address)

@@ -72,6 +72,7 @@ test('one shape for an access token, an API key and a personal access token', as
     assert.equal(body.rate_limit.limit, 100_000)
     for (const at of [body.credential.created_at, body.credential.expires_at]) assert.ok(Date.parse(at) > 0)
     const asked = (await me(token, '?explain=llm:read')).body
+    assert.deepEqual({ ...(shapeOf(asked) as object), explain: null }, { ...SHAPE, explain: null })
     assert.deepEqual(shapeOf(asked.explain), { scope: null, allowed: null, reason: null, recent_sign_in: null })
     assert.equal(asked.explain.scope, 'llm:read')
   }

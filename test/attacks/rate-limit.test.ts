@@ -7,7 +7,7 @@ import { limitKeys } from '../../src/security/network.ts'
 import { createRateLimiter, type Limit, rateLimitHeaders } from '../../src/security/rate-limit.ts'
 import type { Store } from '../../src/storage/store.ts'
 
-type Counters = Pick<Store, 'increment'> & { calls: number; isDown: boolean; names: Set<string> }
+type Counters = Pick<Store, 'increment' | 'count'> & { calls: number; isDown: boolean; names: Set<string> }
 
 /** A counter that several limiters share, as processes share a store; every call takes a turn of the event loop. */
 function sharedCounters(clock: { ms: number }): Counters {
@@ -16,6 +16,9 @@ function sharedCounters(clock: { ms: number }): Counters {
     calls: 0,
     isDown: false,
     names: new Set(),
+    count(counter) {
+      return this.increment(counter, 1, 0)
+    },
     async increment(counter, windowSeconds, by = 1) {
       this.calls += 1
       this.names.add(counter)
@@ -203,4 +206,12 @@ test('a policy that is off counts nothing; keys neither reveal a mailbox nor gro
     assert.doesNotMatch(name, /ann/)
     assert.ok(name.length < 100)
   }
+})
+
+test('looking at a limit counts nothing, and says what is left', async () => {
+  const { limiter } = setUp({ sign_in_address: { limit: 3, windowSeconds: 60 } })
+  const remaining = async () => (await limiter.look('sign_in_address', 'one'))?.remaining
+  assert.deepEqual([await remaining(), await remaining()], [3, 3])
+  await limiter.take('sign_in_address', 'one')
+  assert.deepEqual([await remaining(), await remaining()], [2, 2])
 })
