@@ -145,6 +145,7 @@ test('a network that is none keeps everything else that was typed, and names the
     allowed_ips: '203.0.113.0/24\n10.0.0.0/99',
     may_create_children: 'yes',
     quota_requests: '50',
+    quota_window: '3600',
   }
   const page = await person.submit(await person.open('/settings/keys/new'), wrong, '/settings/keys')
   assert.match(page.body, /role="alert"/)
