@@ -76,7 +76,7 @@ export function createGate({ issuer }: Pick<ArrivalOptions, 'issuer'>) {
   return (ctx: HttpContext): void => {
     const { req, state } = ctx
     if (state.query.length > MAX_QUERY) throw new AppError('uri_too_long', 'The query is longer than 8 kB.')
-    if (state.path.length > MAX_PATH) throw new AppError('uri_too_long', 'The path is longer than 2 kB.')
+    if (state.path.length > MAX_PATH) throw new AppError('uri_too_long', 'The path is longer than 4 kB.')
     if (req.rawHeaders.length > 2 * MAX_HEADER_LINES)
       throw new AppError('headers_too_large', 'The request has more than 100 header lines.')
     if (hasSeveralHosts(req.rawHeaders)) throw new AppError('invalid_request', 'The request names two hosts.')

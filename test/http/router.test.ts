@@ -32,7 +32,7 @@ test('a parameter is decoded once, and never hides a separator, a dot segment or
     '/keys/a;b',
     '/keys/a/',
     '/keys//a',
-    `/keys/${'a'.repeat(513)}`,
+    `/keys/${'a'.repeat(2_101)}`,
   ])
     assert.equal(router.match(path), undefined, path)
 })

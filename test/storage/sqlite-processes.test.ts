@@ -46,18 +46,26 @@ describe('writes to the embedded store', () => {
       await store.put('meta', { id: 'a', value: 1 }, 'create')
       const holder = new DatabaseSync(place.path)
       holder.exec('BEGIN IMMEDIATE')
+      const patient = store.put('meta', { id: 'b', value: 1 }, 'create')
+      setTimeout(() => holder.exec('COMMIT'), 200)
+      await patient
+      holder.exec('BEGIN IMMEDIATE')
       const write = assertUnavailable([
-        () => store.put('meta', { id: 'b', value: 1 }, 'create'),
+        () => store.put('meta', { id: 'c', value: 1 }, 'create'),
         () => store.append('a', { event: 'x' }),
       ])
       assert.equal((await store.find('meta', 'a'))?.value, 1)
       await store.put('interaction', { id: 'volatile', value: {} }, 'create')
       await write
-      const patient = store.put('meta', { id: 'c', value: 1 }, 'create')
-      setTimeout(() => holder.exec('COMMIT'), 200)
-      await patient
+      // Who was refused once is not made to wait again for the same lock.
+      const asked = performance.now()
+      await assert.rejects(store.put('meta', { id: 'd', value: 1 }, 'create'), isUnavailable)
+      assert.ok(performance.now() - asked < 600, 'one attempt, not twenty')
+      holder.exec('COMMIT')
+      await store.put('meta', { id: 'e', value: 1 }, 'create')
       holder.close()
-      assert.equal(await store.find('meta', 'b'), undefined)
+      assert.equal(await store.find('meta', 'c'), undefined)
+      assert.equal(await store.find('meta', 'd'), undefined)
     })
   })
 
