@@ -53,6 +53,7 @@ export function createProvider(parts: ProviderParts): Provider {
   keepClients(provider, (id) => findClient(parts, id))
   replaceSecrets(provider, parts)
   steadySessions(provider, parts)
+  keepFormSessions(provider, parts)
   for (const middleware of parts.endpoints) provider.use(middleware as never)
   return provider
 }
@@ -195,6 +196,21 @@ function steadySessions(provider: Provider, { onSignOut }: ProviderParts): void 
   }
 }
 
+/**
+ * When a form of the device page comes without its session, the library shows it again with a secret in a session that it neither stores nor gives
+ * the browser, and fails over that. Here it does both, so that the form works when it is sent again.
+ */
+function keepFormSessions(provider: Provider, { configuration }: ProviderParts): void {
+  const prototype = provider.Session.prototype as unknown as SessionPrototype
+  const { persist } = prototype
+  prototype.persist = async function keep() {
+    if (this.exp !== undefined) return persist.call(this)
+    const cookie = { httpOnly: true, sameSite: 'lax', secure: true, signed: true, path: '/' } as const
+    currentContext()?.oidc.cookies.set(COOKIES.session, this.id, cookie)
+    return this.save(configuration.settings.lifetimes.interaction)
+  }
+}
+
 /** Makes the library store a further field of a model. */
 function keepField(model: object, field: string): void {
   const fields = (model as { IN_PAYLOAD: readonly string[] }).IN_PAYLOAD
@@ -202,7 +218,11 @@ function keepField(model: object, field: string): void {
 }
 
 interface SessionPrototype {
+  id: string
   uid: string
+  exp?: number
+  save(seconds: number): Promise<string>
+  persist(): Promise<string>
   /** Whether the sign-in counts as the recent one that sensitive acts need. */
   sudo?: boolean
   accountId?: string
