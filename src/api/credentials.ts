@@ -53,7 +53,7 @@ export function createCredentials(parts: CredentialParts): Credentials {
       rule(`bearer ${scope}, no key`, `An access token of a person with \`${scope}\`.`, scope, async (ctx) => {
         const caller = await admit(ctx, scope)
         if (caller.kind === 'access_token' && caller.account && caller.actor === undefined) return caller
-        throw new AppError('forbidden', 'A key cannot make, change or rotate keys.')
+        throw new AppError('forbidden', 'Only a person can do this: sign in instead of using a key.')
       }),
     recent: (scope) =>
       rule(

@@ -8,6 +8,7 @@ import type { Keys } from '../keys/keys.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
 import type { Store } from '../storage/store.ts'
 import { createAccountRoutes } from './accounts.ts'
+import { createAppRoutes } from './apps.ts'
 import { createCredentials } from './credentials.ts'
 import { createKeyRoutes } from './keys.ts'
 import { createOwnRoutes, type OwnParts, ownerOf } from './own.ts'
@@ -21,7 +22,7 @@ interface ApiParts
   readonly anyone: AccessRule<Caller>
   readonly isKey: (credential: string) => boolean
   readonly accounts: { find(id: string): Promise<Account | undefined> }
-  readonly apps: Pick<Apps, 'find'>
+  readonly apps: Apps
   readonly audit: Audit
   readonly store: Pick<Store, 'read'>
   readonly makeKeyToken: VerifyParts['makeKeyToken']
@@ -42,6 +43,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
   return [
     ...createKeyRoutes({ credentials, keys, parent: usingKey(credentialParts), anyone: parts.anyone }),
     ...createAccountRoutes(credentials),
+    ...createAppRoutes({ credentials, apps, now: parts.now }),
     ...createVerifyRoutes({ ...credentialParts, makeKeyToken: parts.makeKeyToken }),
     ...createOwnRoutes({
       credentials,

@@ -1,0 +1,141 @@
+/**
+ * The apps an account has registered: `/api/v1/apps`. What an operator decides about an app (first-party, resource server, metadata, suspension) cannot
+ * be said here. Making an app and a new secret for one needs a recent interactive sign-in; a key changes no app.
+ */
+import { z } from 'zod'
+import type { App } from '../apps/app.ts'
+import { describeApp } from '../apps/app.ts'
+import type { Apps, IssuedApp } from '../apps/apps.ts'
+import type { AppChange } from '../apps/records.ts'
+import { AppError } from '../errors.ts'
+import { type Answer, del, get, patch, post, type Route } from '../http/route.ts'
+import type { ApiCaller } from './caller.ts'
+import type { Credentials } from './credentials.ts'
+import { ownerOf } from './own.ts'
+
+interface AppParts {
+  readonly credentials: Credentials
+  readonly apps: Pick<Apps, 'create' | 'find' | 'list' | 'change' | 'remove' | 'rotateSecret'>
+  readonly now: () => number
+}
+
+const uri = z.string().max(2048)
+const uris = z.array(uri).max(50)
+const scopes = z.array(z.string().max(100)).max(200)
+const NewAppBody = z.strictObject({
+  name: z.string().max(1000),
+  type: z.enum(['web', 'spa', 'native', 'device', 'service']),
+  auth: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']).optional(),
+  redirect_uris: uris.optional(),
+  post_logout_redirect_uris: uris.optional(),
+  scopes: scopes.optional(),
+  optional_scopes: scopes.optional(),
+  dpop: z.boolean().optional(),
+  id_token_signed_response_alg: z.enum(['ES256', 'RS256']).optional(),
+  jwks: z.looseObject({ keys: z.array(z.looseObject({})).max(20) }).optional(),
+  jwks_uri: uri.optional(),
+  backchannel_logout_uri: uri.optional(),
+  client_uri: uri.optional(),
+  logo_uri: uri.optional(),
+  policy_uri: uri.optional(),
+  tos_uri: uri.optional(),
+})
+const ChangeBody = NewAppBody.omit({ type: true, auth: true }).partial()
+const RotateBody = z.strictObject({ overlap_seconds: z.number().optional() })
+const Page = z.object({
+  cursor: z.string().max(500).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+})
+
+/** Apps of one account. */
+const MOST_APPS = 100
+
+export function createAppRoutes({ credentials, apps, now }: AppParts): readonly Route[] {
+  const read = credentials.bearer('api:read')
+  const getOwned = async (caller: ApiCaller, clientId = ''): Promise<App> => {
+    const app = await apps.find(clientId)
+    if (app?.ownerId === ownerOf(caller)) return app
+    throw new AppError('not_found', 'There is no such app.')
+  }
+  const shown = (app: App) => describeApp(app, now())
+  const issued = ({ app, clientSecret }: IssuedApp): Answer => {
+    const { client_id, ...rest } = shown(app)
+    const secret = clientSecret === undefined ? {} : { client_secret: clientSecret }
+    return { kind: 'json', status: 201, body: { client_id, ...secret, ...rest } }
+  }
+  return [
+    get('/api/v1/apps')
+      .needs(read)
+      .takes(Page)
+      .says('The apps you have registered, newest first.')
+      .does(async ({ caller, input: { cursor, limit } }) => {
+        const paging = { limit, ...(cursor === undefined ? {} : { cursor }) }
+        const { items, nextCursor } = await apps.list({ ownerId: ownerOf(caller), ...paging })
+        return json({ items: items.map(shown), next_cursor: nextCursor ?? null })
+      }),
+    post('/api/v1/apps')
+      .needs(credentials.recent('api:write'))
+      .takes(NewAppBody)
+      .gives(201)
+      .says('Registers an app; `client_secret` stands in this answer only.')
+      .does(async ({ caller, input }) => {
+        const ownerId = ownerOf(caller)
+        await refuseTooMany({ apps, ownerId, verified: caller.account?.emailVerified === true })
+        return issued(await apps.create(caller.caller, { ...named(input), ownerId } as Parameters<Apps['create']>[1]))
+      }),
+    get('/api/v1/apps/:id')
+      .needs(read)
+      .says('One app of yours.')
+      .does(async ({ caller, params }) => json(shown(await getOwned(caller, params['id'])))),
+    patch('/api/v1/apps/:id')
+      .needs(credentials.personal('api:write'))
+      .takes(ChangeBody)
+      .says('Changes an app of yours.')
+      .does(async ({ caller, params, input }) => {
+        const { clientId } = await getOwned(caller, params['id'])
+        return json(shown(await apps.change(caller.caller, clientId, named(input) as AppChange)))
+      }),
+    del('/api/v1/apps/:id')
+      .needs(credentials.personal('api:write'))
+      .gives(204)
+      .says('Removes an app of yours with everything it holds, at once.')
+      .does(async ({ caller, params }) => {
+        await apps.remove(caller.caller, (await getOwned(caller, params['id'])).clientId)
+        return { kind: 'empty', status: 204 }
+      }),
+    post('/api/v1/apps/:id/rotate-secret')
+      .needs(credentials.recent('api:write'))
+      .takes(RotateBody)
+      .gives(201)
+      .says('A new client secret; the old one works until the overlap ends.')
+      .does(async ({ caller, params, input: { overlap_seconds: overlapSeconds } }) => {
+        const { clientId } = await getOwned(caller, params['id'])
+        const overlap = overlapSeconds === undefined ? {} : { overlapSeconds }
+        return issued(await apps.rotateSecret(caller.caller, clientId, overlap))
+      }),
+  ]
+}
+
+const json = (body: unknown): Answer => ({ kind: 'json', body })
+
+async function refuseTooMany({
+  apps,
+  ownerId,
+  verified,
+}: {
+  apps: Pick<Apps, 'list'>
+  ownerId: string
+  verified: boolean
+}): Promise<void> {
+  if (!verified) throw new AppError('forbidden', 'Confirm your mail address first.')
+  const { items } = await apps.list({ ownerId, limit: MOST_APPS })
+  if (items.length >= MOST_APPS) throw new AppError('conflict', `You have ${MOST_APPS} apps; remove one first.`)
+}
+
+/** `redirect_uris` is `redirectUris` inside; what was not given is not there. */
+function named(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const inside = (name: string) => name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase())
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[inside(name), value]])),
+  )
+}
