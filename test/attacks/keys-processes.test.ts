@@ -1,0 +1,158 @@
+/**
+ * Keys on two server processes over a real Redis Cluster: what one process ends the other refuses within a second (AK5), a rotation under load fails
+ * nobody, and the figures of usage survive what they promise to survive.
+ */
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Core, openCore } from '../../src/core.ts'
+import { callApi, makeKey, newOwner, type Owner } from '../support/api.ts'
+import { registerApp } from '../support/app-client.ts'
+import { freePort, type LicetProcess, operator, prepare, startProcess } from '../support/licet.ts'
+import { type RedisSetup, startCluster } from '../support/redis.ts'
+import { skipWithout } from '../support/tools.ts'
+
+describe('two processes on a cluster', { skip: skipWithout('redis-server') }, () => {
+  let redis: RedisSetup
+  let prepared: Awaited<ReturnType<typeof prepare>>
+  let core: Core
+  let one: LicetProcess
+  let two: LicetProcess
+  let ada: Owner
+  let issuer = ''
+
+  before(async () => {
+    redis = await startCluster({ appendfsync: 'everysec' })
+    const port = await freePort()
+    const env = { LICET_PORT: String(port), LICET_ISSUER: `http://localhost:${port}` }
+    prepared = await prepare({ store: redis.url, env })
+    issuer = prepared.config.issuer
+    ;[one, two] = await Promise.all([startProcess(prepared.env), startProcess(prepared.env, String(await freePort()))])
+    core = await openCore(prepared.config)
+    ada = await newOwner({ issuer, core })
+  })
+  after(async () => {
+    await Promise.all([one?.stop(), two?.stop()])
+    await core?.close()
+    await redis?.stop()
+    if (prepared) rmSync(prepared.directory, { recursive: true, force: true })
+  })
+
+  const use = (process: LicetProcess, token: string, path = '/api/v1/verify') =>
+    callApi(issuer, 'GET', path, { token, origin: process.url })
+
+  /** Milliseconds until every way of using the key is refused on that process, however often it was asked meanwhile. */
+  const msUntilRefused = async (process: LicetProcess, tokens: readonly string[]) => {
+    const begun = performance.now()
+    for (;;) {
+      const answers = await Promise.all(tokens.map((token) => use(process, token)))
+      if (answers.every(({ status }) => status === 401)) return performance.now() - begun
+      if (performance.now() - begun > 5_000) throw new Error('it was never refused')
+      await pause(10)
+    }
+  }
+
+  test('AK5: what is revoked on one process is refused on the other within a second, the JWT made from it too', async () => {
+    const owner = { core, issuer }
+    for (const end of ['key', 'parent', 'account', 'rotation'] as const) {
+      const someone = await newOwner(owner)
+      const { id, key } = await makeKey(owner, someone.accountId, { mayCreateChildren: true })
+      const parent = mustAllow(await core.keys.check(key, { ip: '127.0.0.1', userAgent: '' }))
+      const child = await core.keys.createChild(operator, parent, { name: 'child', scopes: ['data:read'] })
+      const used = end === 'parent' ? child.credential : key
+      const handed = await use(two, used)
+      assert.equal(handed.status, 200, handed.text)
+      const jwt = String(handed.headers['authorization']).slice(7)
+      assert.equal((await use(two, jwt)).status, 200)
+      for (let count = 0; count < 20; count += 1) await use(two, used)
+      const call = { origin: one.url }
+      if (end === 'key' || end === 'parent') await someone.call('DELETE', `/api/v1/keys/${id}`, call)
+      if (end === 'account') await core.accounts.disable(operator, someone.accountId, 'test')
+      if (end === 'rotation')
+        await someone.call('POST', `/api/v1/keys/${id}/rotate`, { ...call, json: { overlap_seconds: 0 } })
+      const took = await msUntilRefused(two, end === 'rotation' ? [used] : [used, jwt])
+      assert.ok(took < 1_100, `${end} took ${took} ms`)
+    }
+  })
+
+  test('AK5: introspection and exchange on the other process know of a revocation within a second', async () => {
+    const deployment = { core, issuer }
+    const server = await registerApp(deployment, { type: 'service', scopes: [], resourceServer: `${issuer}/api/v1` })
+    const gateway = await registerApp(deployment, { type: 'service', scopes: [] })
+    const { id, key } = await makeKey(deployment, ada.accountId)
+    const sending = { origin: two.url }
+    const exchange = () =>
+      gateway.post(
+        '/token',
+        {
+          grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+          subject_token: key,
+          subject_token_type: 'urn:licet:token-type:api_key',
+        },
+        sending,
+      )
+    const made = await exchange()
+    assert.equal(made.status, 200, made.text)
+    const states = async () => [
+      (await server.introspect(key, sending)).body.active,
+      (await server.introspect(made.body.access_token, sending)).body.active,
+      (await exchange()).status,
+    ]
+    assert.deepEqual(await states(), [true, true, 200])
+    await ada.call('DELETE', `/api/v1/keys/${id}`, { origin: one.url })
+    await pause(1_000)
+    assert.deepEqual(await states(), [false, false, 400])
+  })
+
+  test('a rotation under 200 requests per second on both processes fails no call', async () => {
+    const deployment = { core, issuer }
+    const { id, key } = await makeKey(deployment, ada.accountId, { scopes: ['api:read'] })
+    let current = key
+    const answers: Promise<{ status: number }>[] = []
+    const begun = performance.now()
+    while (performance.now() - begun < 2_400) {
+      if (current === key && performance.now() - begun > 600) {
+        const json = { overlap_seconds: 60 }
+        const rotated = await ada.call('POST', `/api/v1/keys/${id}/rotate`, { origin: one.url, json })
+        assert.equal(rotated.status, 201, rotated.text)
+        // The next call with the new secret goes to the process that has not made it.
+        current = rotated.body.key
+        answers.push(use(two, current), use(two, key))
+      }
+      const batch = [use(one, current), use(two, current), use(one, key), use(two, key)]
+      answers.push(...batch)
+      await pause(20)
+    }
+    const statuses = (await Promise.all(answers)).map(({ status }) => status)
+    assert.ok(statuses.length > 250, `${statuses.length} calls`)
+    assert.deepEqual([...new Set(statuses)], [200])
+    const { callers } = (await ada.call('GET', `/api/v1/keys/${id}/usage`)).body
+    assert.deepEqual([...new Set(callers.map(({ secret }: { secret: string }) => secret))].sort(), ['current', 'old'])
+  })
+
+  test('usage is exact after a clean stop, and loses at most the last seconds after SIGKILL', async () => {
+    const deployment = { core, issuer }
+    const { id, key } = await makeKey(deployment, ada.accountId, { scopes: ['api:read'] })
+    const total = async () => (await ada.call('GET', `/api/v1/keys/${id}/usage`, { origin: one.url })).body.total
+    for (let count = 0; count < 30; count += 1) await use(two, key)
+    for (let count = 0; count < 10; count += 1) await use(two, key, '/api/v1/verify?scope=data:write')
+    const port = new URL(two.url).port
+    await two.stop()
+    assert.deepEqual(await total(), { ok: 30, denied: 10, limited: 0 })
+    two = await startProcess(prepared.env, port)
+    for (let count = 0; count < 20; count += 1) await use(two, key)
+    await pause(4_000)
+    for (let count = 0; count < 5; count += 1) await use(two, key)
+    await two.stop('SIGKILL')
+    const { ok, denied } = await total()
+    assert.ok(ok >= 50 && ok <= 55, `${ok} of 55, of which 5 were too young`)
+    assert.equal(denied, 10)
+    two = await startProcess(prepared.env, port)
+  })
+})
+
+function mustAllow<T extends { allowed: boolean }>(verdict: T): Extract<T, { allowed: true }> {
+  if (!verdict.allowed) throw new Error('it was refused')
+  return verdict as Extract<T, { allowed: true }>
+}
