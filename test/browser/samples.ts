@@ -3,6 +3,7 @@
  * The hostile sample carries what an attacker would put into names.
  */
 import { page, type Views } from '../../src/http/views.ts'
+import { keySamples } from './samples-keys.ts'
 import { account } from './samples-person.ts'
 import { settingsSamples } from './samples-settings.ts'
 import { signInSamples } from './samples-sign-in.ts'
@@ -61,6 +62,7 @@ export const hostileName = `<b>Licet</b>\u202Elive\u202C${'W'.repeat(48)}"'`
 export const samples = {
   ...signInSamples,
   ...settingsSamples,
+  ...keySamples,
   'sign-in': page('interactions/sign-in', {
     app,
     email: '',

@@ -227,7 +227,7 @@ describe('pages in a browser', { skip: browserMissing() }, () => {
   })
 })
 
-const interactive = `a[href], button, input:not([type=hidden]), select, summary, [tabindex="0"]`
+const interactive = `a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]`
 
 /** Targets below 24 × 24 px that are not links in a sentence. */
 const tooSmall = `[...document.querySelectorAll('button, select, .button, label:has(input)')]
