@@ -70,7 +70,7 @@ export function takeFields(wanted: WantedFields, standing: Standing, scopeRules:
   if (rules.redirectUris === 'required' && !wanted.redirectUris?.length)
     refuse('redirect_uris', 'missing', 'Give at least one redirect URI.')
   const scopes = [...new Set(wanted.scopes ?? [])]
-  const optionalScopes = [...new Set(wanted.optionalScopes ?? [])].filter((scope) => !scopes.includes(scope))
+  const optionalScopes = [...new Set(wanted.optionalScopes ?? [])]
   wrong.push(...scopeProblems('scopes', scopes, wanted.type, standing, scopeRules))
   wrong.push(...scopeProblems('optional_scopes', optionalScopes, wanted.type, standing, scopeRules))
   wrong.push(...keyProblems(wanted, auth), ...uriProblems(wanted))

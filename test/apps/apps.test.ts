@@ -69,6 +69,16 @@ test('a web app gets a client secret in the contract’s form, shown once and ke
   await assert.rejects(apps.getById('nothing'), (error) => hasCode(error, 'not_found'))
 })
 
+test('a scope that is also marked optional stays optional', async (t) => {
+  const { apps } = setUp(t)
+  const { app } = await apps.create(operator, {
+    ...web,
+    scopes: ['data:read', 'data:write'],
+    optionalScopes: ['data:write', 'data:write'],
+  })
+  assert.deepEqual([app.scopes, app.optionalScopes], [['data:read', 'data:write'], ['data:write']])
+})
+
 test('each type has its own way of proving itself, and only apps that can keep a secret get one', async (t) => {
   const { apps } = setUp(t)
   const wanted: readonly NewApp[] = [
