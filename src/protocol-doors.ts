@@ -57,12 +57,15 @@ export function createDoors({ handle, limiter, remember }: DoorParts): Engine {
       limit ? methods.map((method) => [`${method} ${path}`, limit] as const) : [],
     ),
   )
+  const pages = new Set<string | undefined>(doors.filter(({ surface }) => surface === 'page').map(({ path }) => path))
   return {
     paths: doors.map(({ path, methods, surface }) => ({ path, methods, surface })),
     async handle(ctx) {
       remember(ctx)
       const { route, ip, query } = ctx.state
       if (route === '/authorize') refuseOversized(query)
+      // The library answers JSON to whoever does not ask for HTML by name: a page of ours stays a page.
+      if (pages.has(route)) ctx.req.headers.accept = 'text/html'
       const limit = limits.get(`${ctx.method} ${route}`)
       const standing = limit && (await limiter.enforceAddress(limit, ip))
       if (standing)

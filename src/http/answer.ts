@@ -108,9 +108,13 @@ export function factsOf(ctx: HttpContext): RequestFacts {
 
 const pathOf = ({ state }: HttpContext): string => (state.query === '' ? state.path : `${state.path}?${state.query}`)
 
+/** What the app of this interaction asked for; the protocol sets it for the pages of one interaction (`oidc/endpoints.ts`). */
+const UI_LOCALES_COOKIE = '__Secure-licet_ui_locales'
+
 function localeOf({ req, state }: HttpContext): string {
   const cookie = readCookie(req, LOCALE_COOKIE)
-  const uiLocales = state.query.includes('ui_locales=') ? new URLSearchParams(state.query).get('ui_locales') : null
+  const asked = state.query.includes('ui_locales=') ? new URLSearchParams(state.query).get('ui_locales') : null
+  const uiLocales = asked ?? readCookie(req, UI_LOCALES_COOKIE)?.replaceAll('.', ' ') ?? null
   const acceptLanguage = req.headers['accept-language']
   return negotiateLocale({
     ...(cookie === undefined ? {} : { cookie }),

@@ -23,6 +23,8 @@ interface EndpointParts {
   /** Remembers an authorization request so that an expired page can offer to start it again. */
   readonly rememberRequest: (ctx: KoaContextWithOIDC) => void
   readonly afterSignOut: (ctx: KoaContextWithOIDC) => Promise<void>
+  /** Answers a request to sign out where nobody is signed in. */
+  readonly nobodySignedIn: (ctx: KoaContextWithOIDC) => Promise<void>
 }
 
 export function createEndpoints(parts: EndpointParts): readonly Middleware[] {
@@ -32,6 +34,7 @@ export function createEndpoints(parts: EndpointParts): readonly Middleware[] {
     sessionCookies(parts),
     tokenAnswers(parts),
     departures(parts),
+    responseTypes,
     formAnswers,
   ]
 }
@@ -132,18 +135,34 @@ function tokenAnswers({ settle, refresh, tokenStatus, keyStatus }: EndpointParts
 }
 
 /** Leaving for another site after one of our forms goes by a page (CSP `form-action 'self'`), and a started sign-in is remembered. */
-function departures({ pages, rememberRequest, afterSignOut }: EndpointParts): Middleware {
+function departures({ pages, rememberRequest, afterSignOut, nobodySignedIn }: EndpointParts): Middleware {
   return async (ctx, next) => {
     await next()
     const location = String(ctx.response.get('Location'))
-    if (!ctx.oidc || ctx.status !== 303) return
-    if (ctx.oidc.route === 'authorization' && location.includes('/interaction/')) return rememberRequest(ctx)
+    if (!ctx.oidc) return
+    if (ctx.oidc.route === 'end_session' && ctx.status === 200 && isLibraryForm(ctx)) return nobodySignedIn(ctx)
+    if (ctx.status !== 303) return
+    if (ctx.oidc.route === 'authorization' && location.includes('/interaction/')) {
+      rememberLanguage(ctx, location)
+      return rememberRequest(ctx)
+    }
     await afterSignOut(ctx)
     if (ctx.oidc.route !== 'end_session_confirm' || URL.parse(location)?.origin === ctx.oidc.issuer) return
     ctx.remove('Location')
     ctx.status = 200
     pages.leave(ctx, location)
   }
+}
+
+/**
+ * The languages the app asked for (OIDC Core §3.1.2.1) hold for this interaction and nothing else: a cookie that only its pages get, which
+ * `http/answer.ts` reads after the person's own choice.
+ */
+function rememberLanguage(ctx: KoaContextWithOIDC, location: string): void {
+  const wished = ctx.oidc.params?.['ui_locales']
+  if (typeof wished !== 'string' || !/^[\w -]{1,200}$/.test(wished)) return
+  const value = wished.trim().replace(/ +/g, '.')
+  ctx.append('Set-Cookie', `__Secure-licet_ui_locales=${value}; Path=${location}; Secure; HttpOnly; SameSite=Lax`)
 }
 
 /**
@@ -155,8 +174,34 @@ async function formAnswers(ctx: KoaContextWithOIDC, next: Next): Promise<void> {
   const { params, route } = ctx.oidc ?? {}
   const answersByForm = params?.['response_mode'] === 'form_post' && (route === 'authorization' || route === 'resume')
   const target = answersByForm ? URL.parse(String(params['redirect_uri'])) : undefined
-  if (!target || !String(ctx.body).includes('<title>Submitting Callback</title>')) return
+  if (!target || !isLibraryForm(ctx)) return
   const source = target.origin === 'null' ? target.protocol : target.origin
   const policy = ctx.response.get('Content-Security-Policy')
   ctx.set('Content-Security-Policy', policy.replace("form-action 'self'", `form-action 'self' ${source}`))
+}
+
+/** The library's page that sends a form by itself. */
+const isLibraryForm = (ctx: KoaContextWithOIDC): boolean =>
+  String(ctx.body).includes('<title>Submitting Callback</title>')
+
+const OTHER_TYPE = { error: 'unsupported_response_type', error_description: 'response_type must be code' }
+
+/**
+ * A response type other than `code` brings another default response mode with it, and the library complains of that one first: what is wrong
+ * is the type (RFC 6749 §4.1.2.1, threats.md AZ1).
+ */
+async function responseTypes(ctx: KoaContextWithOIDC, next: Next): Promise<void> {
+  await next()
+  const { params, route } = ctx.oidc ?? {}
+  const { response_type: type, response_mode: mode } = params ?? {}
+  if (type === undefined || type === 'code' || mode !== undefined) return
+  const { error } = (ctx.body ?? {}) as { error?: unknown }
+  if (route === 'pushed_authorization_request' && error === 'invalid_request') ctx.body = { ...OTHER_TYPE }
+  const back = route === 'authorization' && ctx.status === 303 ? URL.parse(ctx.response.get('Location')) : null
+  const answer = new URLSearchParams(back?.hash.slice(1))
+  if (!back || answer.get('error') !== 'invalid_request') return
+  for (const [name, value] of Object.entries(OTHER_TYPE)) answer.set(name, value)
+  back.hash = answer.toString()
+  ctx.redirect(back.href)
+  ctx.status = 303
 }

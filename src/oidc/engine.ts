@@ -12,7 +12,7 @@ import { createEndpoints } from './endpoints.ts'
 import { createInteractions } from './interaction.ts'
 import { createKeyStatus } from './key-status.ts'
 import { createKeyTokens, type KeyTokenRequest } from './key-tokens.ts'
-import { createSignOutFollowUp } from './logout.ts'
+import { createNobodySignedIn, createSignOutFollowUp } from './logout.ts'
 import { type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts } from './pieces.ts'
 import { createProofCheck } from './proofs.ts'
@@ -59,6 +59,7 @@ export async function createEngine(parts: EngineParts) {
     onUnexpected: events.unexpected,
     rememberRequest: restart.remember,
     afterSignOut: createSignOutFollowUp({ onSignedOut: events.signedOut }),
+    nobodySignedIn: createNobodySignedIn({ pages, clients }),
   })
 
   const refusals = createRefusals({ pages, clients })

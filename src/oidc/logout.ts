@@ -116,6 +116,21 @@ export function createLogoutPages({ pages, clients, onSignedOut }: LogoutParts) 
   }
 }
 
+/**
+ * Where nobody is signed in the library sends its own form by a script. Here an app that shows an ID token of its own gets the person back at
+ * once, an app that only names itself once the person agrees, and nobody else gets anything but the page that says so.
+ */
+export function createNobodySignedIn({ pages, clients }: Pick<LogoutParts, 'pages' | 'clients'>) {
+  return async (ctx: KoaContextWithOIDC): Promise<void> => {
+    const { client, entities, params } = ctx.oidc
+    const app = client ? await clients.app(client.clientId) : undefined
+    const returnTo = params?.['post_logout_redirect_uri'] as string | undefined
+    if (!returnTo) return pages.signedOut(ctx, app)
+    if (entities.IdTokenHint) return pages.leave(ctx, withState(returnTo, params?.['state'] as string | undefined))
+    pages.signOut(ctx, { action: '/logout/confirm', xsrf: secretOf(ctx), ...(app ? { app } : {}) })
+  }
+}
+
 /** After the library's own sign-out form: the audit learns of it. */
 export function createSignOutFollowUp({ onSignedOut }: Pick<LogoutParts, 'onSignedOut'>) {
   return async (ctx: KoaContextWithOIDC): Promise<void> => {

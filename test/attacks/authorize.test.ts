@@ -72,6 +72,18 @@ test('AZ1: no response type but code yields anything, in the query, after PAR or
   }
 })
 
+test('AZ1: a response type of the front channel is refused by its name, also when it is pushed', async () => {
+  for (const type of ['token', 'id_token', 'code token', 'code id_token token']) {
+    const where = locationOf(await anonymous().send('GET', authorizeUrl(app, { response_type: type, nonce: 'n' })))
+    const answer = new URLSearchParams(new URL(where).hash.slice(1))
+    assert.equal(answer.get('error'), 'unsupported_response_type', type)
+    assert.equal(answer.get('state'), 'the-state')
+    assert.equal(answer.get('iss'), licet.issuer)
+    const pushed = await app.post('/par', { ...plain(), response_type: type, nonce: 'n' })
+    assert.equal(pushed.body['error'], 'unsupported_response_type', type)
+  }
+})
+
 /** The parameters of a plain request, for the body of a pushed one. */
 function plain(): Record<string, string> {
   return Object.fromEntries(answerOf(authorizeUrl(app)))

@@ -99,6 +99,30 @@ onEveryStore(
       assert.equal(await isSignedIn(), true)
     })
 
+    test('nobody signed in: signing out says so, and the ID token of an app brings its person back at once', async () => {
+      const { app, idToken } = await signedIn(licet())
+      const somebody = () => new Person(licet().issuer)
+      const plain = await somebody().open('/logout')
+      assert.match(textOf(plain.body), /You are signed out/)
+      const back = { post_logout_redirect_uri: RETURN, state: 's' }
+      assert.equal((await somebody().open(query({ ...back, id_token_hint: idToken }))).url, `${RETURN}?state=s`)
+      const person = somebody()
+      const asked = await person.open(query({ ...back, client_id: app.clientId }))
+      assert.equal(new URL(asked.url).origin, licet().issuer)
+      assert.doesNotMatch(asked.body, /<script>/)
+      assert.equal((await person.submit(asked, { logout: 'yes' }, '/logout/confirm')).url, `${RETURN}?state=s`)
+    })
+
+    test('signing out answers with a page, never with JSON, whatever the browser accepts', async () => {
+      const { app } = await signedIn(licet())
+      for (const accept of ['*/*', 'application/json']) {
+        const wrong = query({ client_id: app.clientId, post_logout_redirect_uri: 'https://evil.example/' })
+        const answer = await fetch(`${licet().issuer}${wrong}`, { headers: { accept } })
+        assert.equal(answer.status, 400)
+        assert.match(answer.headers.get('content-type') ?? '', /^text\/html/)
+      }
+    })
+
     test('POST /logout is the same request as GET', async () => {
       const { person, idToken, isSignedIn } = await signedIn(licet())
       const fields: [string, string][] = [

@@ -16,6 +16,29 @@ const SCOPE = 'openid email data:read'
 const registered = (licet: Licet, more = {}) => register(licet, { scopes: ['data:read'], ...more })
 
 onEveryStore((licet) => {
+  test('the languages an app asks for hold for its interaction and nothing else; the person’s own choice wins', async () => {
+    const { app } = await registered(licet())
+    const request = (uiLocales: string) =>
+      `/authorize?${new URLSearchParams({
+        client_id: app.clientId,
+        response_type: 'code',
+        redirect_uri: CALLBACK,
+        code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+        code_challenge_method: 'S256',
+        ui_locales: uiLocales,
+      })}`
+    const languageOf = ({ body }: Visit) => /<html lang="([^"]*)"/.exec(body)?.[1]
+    const person = new Person(licet().issuer)
+    const page = await person.open(request('xx de'))
+    assert.equal(languageOf(page), 'de')
+    const wrong = await person.submit(page, { email: 'nobody@example.test', password: 'wrong' }, '/sign-in')
+    assert.equal(languageOf(wrong), 'de')
+    assert.equal(languageOf(await person.open('/')), 'en')
+    assert.equal(languageOf(await person.open(request('de;Path=/'))), 'en')
+    const chosen = await person.submit(await person.open(request('de')), { locale: 'fr' }, '/language')
+    assert.equal(languageOf(chosen), 'fr')
+  })
+
   for (const strict of strictClients) {
     describe(strict.name, () => {
       for (const wanted of [
