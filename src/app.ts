@@ -14,6 +14,7 @@ import type { Config } from './config/schema.ts'
 import { type CoreOptions, localesDirectory, openCore, PLAYGROUND, SETTINGS, viewsDirectory } from './core.ts'
 import { AppError } from './errors.ts'
 import { holdingsOf } from './holdings.ts'
+import { tellCaller } from './http/answering.ts'
 import { shippedLocales } from './http/locale.ts'
 import { createRenderer } from './http/page.ts'
 import { createHttpServer, type HttpContext, type HttpServer } from './http/server.ts'
@@ -46,7 +47,7 @@ import { createCsrf } from './security/csrf.ts'
 import { createGuesses } from './security/guesses.ts'
 import { createSecurityHeaders } from './security/headers.ts'
 import { createNetwork, limitKeys } from './security/network.ts'
-import { createRateLimiter } from './security/rate-limit.ts'
+import { createRateLimiter, rateLimitHeaders, type Standing } from './security/rate-limit.ts'
 import { createAttention } from './settings/attention.ts'
 import { createOnce } from './settings/once.ts'
 import { createSettings } from './settings/settings.ts'
@@ -190,7 +191,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const form = anyForm(csrf)
   const endAll = (accountId: string) => engine.sessions.endAll(accountId)
   const leaving = people.leaving(holdingsOf(core, engine.sessions))
-  const limitAddress = (ip: string) => limiter.enforceAddress('sign_in_address', ip)
+  const limitAddress = (ip: string) => limiter.enforceAddress('sign_in_address', ip).then(tellStanding)
   const minimumPasswordLength = passwords.minimumLength
   const signingUp = { anyone, form, limitAddress, minimumPasswordLength }
   const ownSignIn = { clientId: SETTINGS, issuer, vault, now }
@@ -312,7 +313,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
           issuer,
           apps,
           registration: core.registration,
-          limitAddress: (ip) => limiter.enforceAddress('registration_address', ip),
+          limitAddress: (ip) => limiter.enforceAddress('registration_address', ip).then(tellStanding),
           anyone,
         })
       : []),
@@ -388,4 +389,9 @@ function playgroundOffer(config: Config, engine: Engine) {
       return checked.ok && checked.claims.client_id === clientId ? { ...checked.claims } : undefined
     },
   }
+}
+
+/** Every limited answer says how its caller stands (contract: `RateLimit` and its kin), not only the refusal. */
+function tellStanding(standing: Standing | undefined): void {
+  if (standing) tellCaller(rateLimitHeaders(standing))
 }

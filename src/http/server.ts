@@ -8,6 +8,7 @@ import { AppError } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Csrf, createAnswerWriter, factsOf, pageContext } from './answer.ts'
+import { answering } from './answering.ts'
 import { type ArrivalOptions, createArrival, createGate, createPinning, createRequestIds } from './arrival.ts'
 import { type InputShape, type Pairs, readInput, readQuery, shapeOf } from './body.ts'
 import { createPublishing, crossOriginLines } from './documents.ts'
@@ -93,7 +94,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       pass(ctx)
       if (!answerCrossOrigin(ctx)) {
         const target = targetOf(ctx)
-        if (target.kind === 'route') await run(ctx, target.route)
+        if (target.kind === 'route') await answering(ctx.res, () => run(ctx, target.route))
         else {
           pin(ctx)
           await engine?.handle(ctx)
