@@ -1,6 +1,7 @@
 /**
  * F12 of threats.md: server processes are killed in the middle of requests, again and again, while people go on through the other one. What was
- * acknowledged stands, what was half done is no access, and honest retries get through. `--kills=200` makes it as long as threats.md asks.
+ * acknowledged stands, what was half done is no access, and honest retries get through. Run by itself with
+ * `--kills=200` it is as long as threats.md asks.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

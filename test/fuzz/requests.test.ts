@@ -1,6 +1,6 @@
 /**
  * Fifteen thousand requests that are almost right, to every protocol endpoint and form: parameters dropped, repeated, bent and blown up, wrong
- * encodings, types, methods and headers. Another seed: `--seed=N`.
+ * encodings, types, methods and headers. Another seed: run this file itself with `--seed=N`.
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -87,8 +87,8 @@ test(`a malformed request is never a 5xx, a hang, a leak or a stored kilobyte: $
   t.diagnostic(`${sent} requests: ${counts.join(', ')}`)
   t.diagnostic(`memory ${Math.round(target.memory())} MB, ${Math.round(grown)} MB more than after a third`)
   assertStoredOnly(before, after, seen)
-  // Without a leak the heap has its size by then; 10,000 requests that leave 16 kB each would show.
-  assert.ok(grown < 150, `memory grew by ${grown} MB`)
+  // Without a leak everything has about its size by then.
+  assert.ok(grown < 220 && target.memory() < 700, `memory grew by ${grown} MB`)
 })
 
 /** What was stored belongs to answers that say so, is small, and goes by itself. */

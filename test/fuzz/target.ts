@@ -12,6 +12,7 @@ import { newPerson, registerApp } from '../support/app-client.ts'
 import { authorizeUrl, VERIFIER } from '../support/authorize.ts'
 import { type LicetProcess, prepare, startProcess } from '../support/licet.ts'
 import { formsOf, Person, type Visit } from '../support/person.ts'
+import { ASSERTION_TYPE, assertion, dpop, newKey } from '../support/proofs.ts'
 import type { Answer } from './connection.ts'
 import type { Template } from './requests.ts'
 
@@ -37,7 +38,10 @@ export interface Footprint {
 }
 
 export async function startTarget(): Promise<Target> {
-  const { env, directory, config } = await prepare({ env: { LICET_TRUSTED_PROXIES: '127.0.0.1/32' } })
+  const { env, directory, config } = await prepare({
+    // A heap of the size that a small machine gives it: what is never let go ends the server, and with it the test.
+    env: { LICET_TRUSTED_PROXIES: '127.0.0.1/32', NODE_OPTIONS: '--max-old-space-size=256' },
+  })
   const server = await startProcess(env)
   const core = await openCore(config)
   const templates = await createTemplates({ issuer: config.issuer, core })
@@ -65,6 +69,13 @@ async function createTemplates(licet: {
   const service = await registerApp(licet, { type: 'service' })
   const device = await registerApp(licet, { type: 'device' })
   const spa = await registerApp(licet, { type: 'spa' })
+  const key = await newKey()
+  const machine = await registerApp(licet, {
+    type: 'service',
+    auth: 'private_key_jwt',
+    jwks: { keys: [key.publicJwk as never] },
+  })
+  const proof = await dpop(key, `${licet.issuer}/token`)
   const who = await newPerson(licet)
   const { body: tokens } = await app.redeem(await app.obtainCode(who.person, who.email))
   const signingIn = new Person(licet.issuer)
@@ -131,6 +142,13 @@ async function createTemplates(licet: {
       client_id: service.clientId,
       client_secret: service.secret ?? '',
     }),
+    post('/token', {
+      grant_type: 'client_credentials',
+      client_id: machine.clientId,
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: await assertion(key, machine),
+    }),
+    post('/token', { grant_type: 'client_credentials', scope: 'data:read' }, basic(service), ['dpop', proof]),
     post('/introspect', { token: tokens.access_token, token_type_hint: 'access_token' }, basic(app)),
     post('/introspect', { token: tokens.refresh_token }, basic(app)),
     post('/revoke', { token: 'not-a-token', token_type_hint: 'refresh_token' }, basic(app)),
