@@ -45,7 +45,7 @@ interface PolicyParts {
   readonly resources: Resources
   readonly refreshAbsoluteSeconds: number
   readonly now: () => number
-  /** Called once a person's answer took effect. */
+  /** Called before a person's answer takes effect: afterwards nobody is asked again, and a request that broke off in between would stay unnoted. */
   readonly onConsent: (
     ctx: KoaContextWithOIDC,
     accountId: string,
@@ -128,12 +128,12 @@ async function consentMissing(parts: PolicyParts, ctx: KoaContextWithOIDC): Prom
   const answered = answer !== undefined
   if (!answered && (!isEmpty(plan.missing) || mustAlwaysAsk(app, oidc.params?.['redirect_uri']))) return true
   const { accountId } = oidc.account
+  if (answer) await parts.onConsent(ctx, accountId, app.clientId, answer)
   const consent = answer
     ? await parts.grants.allow(accountId, app, answer, oidc.session.uid)
     : app.firstParty
       ? undefined
       : await parts.grants.consentFor(accountId, app.clientId)
-  if (answer) await parts.onConsent(ctx, accountId, app.clientId, answer)
   const grant = oidc.entities['Grant'] as { expiresIn?: number; save(): Promise<string> }
   grant.expiresIn = grantSeconds(consent, parts.refreshAbsoluteSeconds, parts.now())
   workOf(ctx).grantFields = {

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { type Answer, type AppClient, newPerson, registerApp, type SignedIn, tally } from '../support/app-client.ts'
 import { authorizeUrl } from '../support/authorize.ts'
+import { PASSWORD } from '../support/licet.ts'
 import { eventually } from '../support/ports.ts'
 import { asserted, assertion, dpop, newKey } from '../support/proofs.ts'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
@@ -137,11 +138,26 @@ export const losses: Readonly<Record<string, Loss>> = {
     assert.equal((await app.introspect(body.access_token)).body.active, false)
   },
 
+  async 'kept a consent: nobody is asked again, and the audit knows of it'({ deployment, losing }) {
+    const app = await registerApp(deployment)
+    const who = await newPerson(deployment)
+    let visit = await who.person.open(authorizeUrl(app))
+    visit = await who.person.submit(visit, { email: who.email, password: PASSWORD }, '/sign-in')
+    const form = visit
+    visit = await losing(/evalsha\r\n[\s\S]*licet:e:consent:/i, () =>
+      who.person.submit(form, { decision: 'allow' }, '/consent'),
+    )
+    assert.equal(visit.status, 503)
+    assert.equal((await app.redeem(await app.obtainCode(who.person, who.email))).status, 200)
+    const { items } = await deployment.core.store.read(who.accountId, { limit: 500 })
+    assert.ok(items.some(({ record }) => record['event'] === 'consent.granted'))
+  },
+
   async 'used up a finished sign-in: the person starts again and gets through'({ deployment, losing }) {
     const app = await registerApp(deployment)
     const who = await newPerson(deployment)
     let visit = await who.person.open(authorizeUrl(app))
-    visit = await who.person.submit(visit, { email: who.email, password: 'correct horse battery staple' }, '/sign-in')
+    visit = await who.person.submit(visit, { email: who.email, password: PASSWORD }, '/sign-in')
     const form = visit
     visit = await losing(/getdel\r\n[\s\S]*licet:e:interaction:/i, () =>
       who.person.submit(form, { decision: 'allow' }, '/consent'),
