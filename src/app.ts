@@ -268,6 +268,14 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       },
       sessions: { sessions: engine.sessions, accounts, audit },
       activity: { store },
+      connected: {
+        consents: engine.consents,
+        apps,
+        audit,
+        scopes: config.scopes,
+        resourceName: (identifier) => engine.resources.find(identifier)?.name ?? identifier,
+        now,
+      },
       keys: {
         issuer,
         keys,

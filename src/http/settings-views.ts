@@ -1,6 +1,7 @@
 /**
  * The models of the settings pages. `views.ts` has the table of all views.
  */
+import type { ConnectedViews } from './connected-views.ts'
 import type { KeyViews } from './key-views.ts'
 import type { PasskeyAsked, SecondFactorProblem, TotpShown } from './sign-in-views.ts'
 
@@ -133,7 +134,7 @@ export interface DeleteModel {
 }
 
 /** View name → model. */
-export interface SettingsViews extends KeyViews {
+export interface SettingsViews extends KeyViews, ConnectedViews {
   'settings/profile': ProfileModel
   'settings/delete': DeleteModel
   'settings/security': SecurityModel

@@ -4,7 +4,8 @@
  */
 import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
-import type { AskingApp, ConsentWarning, ShownAccount, Standing } from '../http/views.ts'
+import { standingOf } from '../apps/vendor.ts'
+import type { AskingApp, ConsentWarning, ShownAccount } from '../http/views.ts'
 
 export function shownAccount({ email, name }: Account): ShownAccount {
   return name ? { email, name } : { email }
@@ -18,11 +19,6 @@ export function shownApp(app: App, redirectUri?: string): AskingApp {
     host: hostOf(home ?? redirectUri) ?? app.clientId,
     standing: standingOf(app),
   }
-}
-
-function standingOf(app: App): Standing {
-  if (app.firstParty) return 'first_party'
-  return app.verified ? 'verified' : 'unverified'
 }
 
 /** Host of a redirect target; for a private scheme the scheme with its colon. */

@@ -4,6 +4,7 @@
 import type { Route } from '../http/route.ts'
 import type { SettingsSection } from '../http/settings-views.ts'
 import { createActivity } from './activity.ts'
+import { createConnectedApps } from './connected-apps.ts'
 import { createKeyPages } from './keys.ts'
 import { createLeaving } from './leaving.ts'
 import { createProfile } from './profile.ts'
@@ -21,17 +22,19 @@ interface SettingsParts {
   readonly security: Without<Parameters<typeof createSecurity>[0]>
   readonly sessions: Without<Parameters<typeof createSessionsPage>[0]>
   readonly activity: Without<Parameters<typeof createActivity>[0]>
+  readonly connected: Without<Parameters<typeof createConnectedApps>[0]>
   readonly keys: Without<Parameters<typeof createKeyPages>[0]>
   readonly leaving: Without<Parameters<typeof createLeaving>[0]>
 }
 
 export function createSettings({ access, further, ...parts }: SettingsParts): readonly Route[] {
-  const draw = createDraw(['profile', 'security', 'keys', 'tokens', 'sessions', 'activity', ...further])
+  const draw = createDraw(['profile', 'security', 'keys', 'tokens', 'apps', 'sessions', 'activity', ...further])
   return [
     ...createProfile({ access, draw, ...parts.profile }),
     ...createSecurity({ access, draw, ...parts.security }),
     ...createSessionsPage({ access, draw, ...parts.sessions }),
     ...createActivity({ access, draw, ...parts.activity }),
+    ...createConnectedApps({ access, draw, ...parts.connected }),
     ...createKeyPages({ access, draw, ...parts.keys }),
     ...createLeaving({ access, draw, ...parts.leaving }),
   ]
