@@ -46,6 +46,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     accounts: fencedAccounts(core.accounts, core),
     apps: core.apps,
     keys: { ...core.keys, isKey: (credential) => beginsAsKey(core.config.brand.keyPrefix, credential) },
+    denials: core.keys.denials,
     signingKeys: core.signingKeys,
     pages: parts.pages,
     uiLocales: parts.uiLocales,

@@ -16,6 +16,8 @@ interface EndpointParts {
   readonly pages: Pages
   readonly refresh: Refresh
   readonly settle: (ctx: KoaContextWithOIDC) => Promise<void>
+  /** Names why a refresh token was refused, for its owner. */
+  readonly noteDenied: (ctx: KoaContextWithOIDC) => Promise<void>
   readonly tokenStatus: (ctx: KoaContextWithOIDC) => Promise<void>
   readonly keyStatus: (ctx: KoaContextWithOIDC) => Promise<void>
   readonly sessionCookie: string
@@ -118,15 +120,18 @@ function sessionCookies({ sessionCookie }: EndpointParts): Middleware {
 }
 
 /** Settles single use, answers for structured tokens, and draws the consequences of a refused refresh. */
-function tokenAnswers({ settle, refresh, tokenStatus, keyStatus }: EndpointParts): Middleware {
+function tokenAnswers({ settle, refresh, noteDenied, tokenStatus, keyStatus }: EndpointParts): Middleware {
   return async (ctx, next) => {
     await next()
     if (!ctx.oidc) return
     if (ctx.oidc.route === 'token') {
       await settle(ctx)
       if (ctx.status === 400) nameForbiddenGrant(ctx)
+      if (ctx.status === 400 && ctx.oidc.params?.['grant_type'] === 'refresh_token') {
+        await refresh.refused(ctx)
+        await noteDenied(ctx)
+      }
       if (ctx.status === 400) addErrorRef(ctx)
-      if (ctx.status === 400 && ctx.oidc.params?.['grant_type'] === 'refresh_token') await refresh.refused(ctx)
       return
     }
     await tokenStatus(ctx)

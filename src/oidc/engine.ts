@@ -7,6 +7,7 @@ import type { Provider } from 'oidc-provider'
 import { type AccessTokens, createAccessTokens } from './access-tokens.ts'
 import { stands } from './accounts.ts'
 import { createConsents } from './consents.ts'
+import { createDeniedRefresh } from './denied-refresh.ts'
 import { createPollGate } from './device.ts'
 import { createEndpoints } from './endpoints.ts'
 import { createInteractions } from './interaction.ts'
@@ -47,6 +48,7 @@ export async function createEngine(parts: EngineParts) {
   const endpoints = createEndpoints({
     pages,
     refresh,
+    noteDenied: createDeniedRefresh({ ...parts, retryWindowSeconds: settings.lifetimes.refreshRetryWindow }),
     sessionCookie,
     settle: createSettlement({ store, refresh, now, onReplay: events.replayed }),
     keyStatus: createKeyStatus({ ...parts, issuer: settings.issuer, clients, resources }),

@@ -13,6 +13,7 @@ import { createClaimsHook, type HookFetch } from './claims.ts'
 import { type AppSource, createClients } from './clients.ts'
 import type { ConfigurationParts } from './configuration.ts'
 import { createResourceLookup } from './context.ts'
+import type { DenialNotes } from './denied-refresh.ts'
 import { createDevicePages } from './device.ts'
 import { createErrorRenderer } from './error-pages.ts'
 import type { ProtocolEvents } from './events.ts'
@@ -38,6 +39,7 @@ export interface EngineParts {
   readonly accounts: AccountSource
   readonly apps: AppSource
   readonly keys: KeySource
+  readonly denials: DenialNotes
   readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
   readonly admitClient: ProviderParts['admitClient']
   readonly pages: Pages

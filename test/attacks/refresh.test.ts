@@ -98,6 +98,26 @@ test('RT3: a replaced token used after the window kills the family, is noted, an
   assert.ok(!JSON.stringify(mails).includes(tokens.refresh_token))
 })
 
+test('a refused refresh token has a reference that its owner alone reads, and an unknown one looks the same', async () => {
+  const first = await family()
+  const { refresh_token: next } = (await app.refresh(first.refresh_token ?? '')).body
+  passSeconds(61)
+  const reused = (await app.refresh(first.refresh_token ?? '')).body
+  const ended = (await app.refresh(next ?? '')).body
+  const unknown = (await app.refresh('never-issued')).body
+  const shape = ({ error_ref: ref, ...rest }: Body) => ({ ...rest, ref: /^\w{10}$/.test(String(ref)) })
+  assert.deepEqual(shape(ended), { error: 'invalid_grant', error_description: unknown.error_description, ref: true })
+  assert.deepEqual(shape(unknown), shape(ended))
+  assert.deepEqual(shape(reused), shape(ended))
+  const { denials } = licet.core.keys
+  const read = async (body: Body) => (await denials.getOwned(who.accountId, String(body['error_ref']))).reason
+  assert.deepEqual([await read(reused), await read(ended)], ['family_revoked_by_reuse', 'grant_ended'])
+  await assert.rejects(read(unknown), { code: 'not_found' })
+  await assert.rejects(denials.getOwned('somebody-else', String(reused['error_ref'])), { code: 'not_found' })
+  const kept = JSON.stringify((await denials.list(who.accountId)).items)
+  for (const token of [first.refresh_token, next]) assert.ok(!kept.includes(token ?? '?'))
+})
+
 test('RT3: a replaced token in the hands of another app kills the family even inside the window', async () => {
   const tokens = await family()
   const thief = await registerApp(licet)
