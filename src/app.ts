@@ -7,6 +7,7 @@ import { signInSecond } from './accounts/account.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
 import { createOperations } from './api/operations.ts'
+import { createReference } from './api/reference.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
 import { createApi } from './api/routes.ts'
 import { createWellKnown } from './api/well-known.ts'
@@ -17,6 +18,7 @@ import { holdingsOf } from './holdings.ts'
 import { tellCaller } from './http/answering.ts'
 import { shippedLocales } from './http/locale.ts'
 import { createRenderer } from './http/page.ts'
+import type { Route } from './http/route.ts'
 import { createHttpServer, type HttpContext, type HttpServer } from './http/server.ts'
 import { createPageRules } from './http/session.ts'
 import { createFlow } from './interactions/flow.ts'
@@ -203,7 +205,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   })
   const settingsForm = formOf(csrf, signedIn, ({ sid }) => sid)
   let server: HttpServer | undefined
-  const routes = [
+  const routes: readonly Route[] = [
     ...createStart({
       anyone,
       form,
@@ -316,6 +318,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       sessions: engine.sessions,
       consents: engine.consents,
     }),
+    ...createReference({ issuer, title: brand.name, routes: () => routes, anyone }),
     ...(core.registration
       ? createRegistrationRoutes({
           issuer,

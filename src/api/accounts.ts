@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { get, type Route } from '../http/route.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
+import { Me } from './shapes.ts'
 
 const Query = z.object({ explain: z.string().max(100).optional() })
 
@@ -14,6 +15,7 @@ export function createAccountRoutes(credentials: Credentials): readonly Route[] 
     get('/api/v1/accounts/me')
       .needs(credentials.look())
       .takes(Query)
+      .gives(200, Me)
       .says('Who this credential is and what it may do; `explain` tells why it may not use a scope.')
       .does(async ({ caller, input }) => {
         const asked = input.explain

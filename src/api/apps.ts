@@ -12,6 +12,7 @@ import { type Answer, del, get, patch, post, type Route } from '../http/route.ts
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
 import { ownerOf } from './own.ts'
+import { App as AppShape, IssuedApp as IssuedAppShape, pageOf } from './shapes.ts'
 
 interface AppParts {
   readonly credentials: Credentials
@@ -67,6 +68,7 @@ export function createAppRoutes({ credentials, apps, now }: AppParts): readonly 
     get('/api/v1/apps')
       .needs(read)
       .takes(Page)
+      .gives(200, pageOf(AppShape))
       .says('The apps you have registered, newest first.')
       .does(async ({ caller, input: { cursor, limit } }) => {
         const paging = { limit, ...(cursor === undefined ? {} : { cursor }) }
@@ -76,7 +78,7 @@ export function createAppRoutes({ credentials, apps, now }: AppParts): readonly 
     post('/api/v1/apps')
       .needs(credentials.recent('api:write'))
       .takes(NewAppBody)
-      .gives(201)
+      .gives(201, IssuedAppShape)
       .says('Registers an app; `client_secret` stands in this answer only.')
       .does(async ({ caller, input }) => {
         const ownerId = ownerOf(caller)
@@ -85,11 +87,13 @@ export function createAppRoutes({ credentials, apps, now }: AppParts): readonly 
       }),
     get('/api/v1/apps/:id')
       .needs(read)
+      .gives(200, AppShape)
       .says('One app of yours.')
       .does(async ({ caller, params }) => json(shown(await getOwned(caller, params['id'])))),
     patch('/api/v1/apps/:id')
       .needs(credentials.personal('api:write'))
       .takes(ChangeBody)
+      .gives(200, AppShape)
       .says('Changes an app of yours.')
       .does(async ({ caller, params, input }) => {
         const { clientId } = await getOwned(caller, params['id'])
@@ -106,7 +110,7 @@ export function createAppRoutes({ credentials, apps, now }: AppParts): readonly 
     post('/api/v1/apps/:id/rotate-secret')
       .needs(credentials.recent('api:write'))
       .takes(RotateBody)
-      .gives(201)
+      .gives(201, IssuedAppShape)
       .says('A new client secret; the old one works until the overlap ends.')
       .does(async ({ caller, params, input: { overlap_seconds: overlapSeconds } }) => {
         const { clientId } = await getOwned(caller, params['id'])

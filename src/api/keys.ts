@@ -13,6 +13,7 @@ import type { Caller } from '../observability/audit.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
 import { ownerOf } from './own.ts'
+import { IssuedKey, Key, pageOf, Usage } from './shapes.ts'
 import type { Using } from './using.ts'
 
 interface KeyParts {
@@ -78,6 +79,7 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
     get(path)
       .needs(read)
       .takes(Page)
+      .gives(200, pageOf(Key))
       .says(`Your ${name}s, newest first.`)
       .does(async ({ caller, input: { state, ...paging } }) => {
         const { items, nextCursor } = await keys.list({ ownerId: ownerOf(caller), kind, ...paging } as never)
@@ -89,7 +91,7 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
     post(path)
       .needs(recent)
       .takes(NewKeyBody)
-      .gives(201)
+      .gives(201, IssuedKey)
       .says(`Makes a ${name}; \`key\` stands in this answer only.`)
       .does(async ({ caller, input }) => {
         const issued = await keys.create(
@@ -101,11 +103,13 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
       }),
     get(`${path}/:id`)
       .needs(read)
+      .gives(200, Key)
       .says(`One ${name}.`)
       .does(async ({ caller, params }) => json(describeKey(await getKey(caller, params['id'])))),
     patch(`${path}/:id`)
       .needs(credentials.personal('api:write'))
       .takes(ChangeBody)
+      .gives(200, Key)
       .says(`Changes a ${name}; it never becomes wider.`)
       .does(async ({ caller, params, input }) => {
         await getKey(caller, params['id'])
@@ -125,7 +129,7 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
     post(`${path}/:id/rotate`)
       .needs(recent)
       .takes(RotateBody)
-      .gives(201)
+      .gives(201, IssuedKey)
       .says('A new secret; the old one works until the overlap ends.')
       .does(async ({ caller, params, input }) => {
         await getKey(caller, params['id'])
@@ -143,6 +147,7 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
     get(`${path}/:id/usage`)
       .needs(read)
       .takes(Period)
+      .gives(200, Usage)
       .says('Calls by day or hour, and the last callers.')
       .does(async ({ caller, params, input }) => {
         await getKey(caller, params['id'])
@@ -163,7 +168,7 @@ function childRoutes({ keys, parent, anyone }: KeyParts): Route[] {
     post('/api/v1/keys/:id/children')
       .needs(parent)
       .takes(NewKeyBody)
-      .gives(201)
+      .gives(201, IssuedKey)
       .says('A child of the key that asks: fewer scopes, shorter life, narrower network.')
       .does(async ({ caller: { allowed, caller }, params, input }) => {
         if (allowed.key.id !== params['id']) throw new AppError('not_found', 'A key makes children of itself only.')
@@ -176,7 +181,7 @@ function childRoutes({ keys, parent, anyone }: KeyParts): Route[] {
     post('/api/v1/leaks')
       .needs(anyone)
       .takes(z.strictObject({ key: z.string().max(1000) }))
-      .gives(202)
+      .gives(202, z.strictObject({ received: z.literal(true) }))
       .says('Kills a key that was found somewhere; the answer is the same for every text.')
       .does(async ({ caller, input }) => {
         await keys.reportLeak(caller, input.key)
@@ -184,6 +189,7 @@ function childRoutes({ keys, parent, anyone }: KeyParts): Route[] {
       }),
     get('/api/v1/key-pattern')
       .needs(anyone)
+      .gives(200, z.strictObject({ pattern: z.string() }))
       .says('A regular expression that finds credentials of this server.')
       .does(() => json({ pattern: keys.pattern })),
   ]

@@ -9,6 +9,7 @@ import type { Denials } from '../keys/denials.ts'
 import type { LogPage } from '../storage/store.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
+import { Activity, ConnectedApp as ConnectedAppShape, Denial, pageOf, Session as SessionShape } from './shapes.ts'
 
 interface Session {
   readonly id: string
@@ -73,6 +74,7 @@ export function createOwnRoutes(parts: OwnParts): readonly Route[] {
     get('/api/v1/sessions')
       .needs(read)
       .takes(Page)
+      .gives(200, pageOf(SessionShape))
       .says('Your browser sessions, newest first.')
       .does(async ({ caller, input }) => {
         const page = await sessions.list(ownerOf(caller), paging(input))
@@ -89,6 +91,7 @@ export function createOwnRoutes(parts: OwnParts): readonly Route[] {
     get('/api/v1/grants')
       .needs(read)
       .takes(Page)
+      .gives(200, pageOf(ConnectedAppShape))
       .says('Your connected apps, newest first.')
       .does(async ({ caller, input }) => {
         const { items, nextCursor } = await consents.list(ownerOf(caller), paging(input))
@@ -97,6 +100,7 @@ export function createOwnRoutes(parts: OwnParts): readonly Route[] {
       }),
     get('/api/v1/grants/:id')
       .needs(read)
+      .gives(200, ConnectedAppShape)
       .says('One connected app.')
       .does(async ({ caller, params }) =>
         json(await shownApp(parts, await consents.getOwned(ownerOf(caller), params['id'] ?? ''))),
@@ -104,6 +108,7 @@ export function createOwnRoutes(parts: OwnParts): readonly Route[] {
     patch('/api/v1/grants/:id')
       .needs(write)
       .takes(Shrink)
+      .gives(200, ConnectedAppShape)
       .says('Takes scopes away or ends it earlier; never the other way.')
       .does(async ({ caller, params, input }) => {
         const change = {
@@ -123,10 +128,12 @@ export function createOwnRoutes(parts: OwnParts): readonly Route[] {
     get('/api/v1/activity')
       .needs(read)
       .takes(Page)
+      .gives(200, pageOf(Activity))
       .says('What was done with your account, newest first.')
       .does(async ({ caller, input }) => listed(await parts.readLog(ownerOf(caller), paging(input)), shownRecord)),
     get('/api/v1/denials/:ref')
       .needs(read)
+      .gives(200, Denial)
       .says('Why a credential of yours was refused.')
       .does(async ({ caller, params }) =>
         json(shownDenial(await denials.getOwned(ownerOf(caller), params['ref'] ?? ''))),

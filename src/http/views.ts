@@ -3,6 +3,8 @@
  * Models hold words of the product and addresses that are already decided; sentences live in `locales/`, markup in `views/`.
  * Rendering belongs to `page.ts`; who may see which page belongs to the surfaces.
  */
+
+import type { DocsViews } from './docs-views.ts'
 import type { Answer, Cookie } from './route.ts'
 import type { SettingsViews } from './settings-views.ts'
 import type { PasskeyAsked, SignInViews } from './sign-in-views.ts'
@@ -209,7 +211,7 @@ type PlaygroundEndpoint =
   | 'introspectThroughPage'
 
 /** View name → model. */
-export interface Views extends SignInViews, SettingsViews {
+export interface Views extends SignInViews, SettingsViews, DocsViews {
   'interactions/sign-in': SignIn
   'interactions/consent': Consent
   'interactions/expired': Expired
@@ -225,7 +227,6 @@ export interface Views extends SignInViews, SettingsViews {
   home: Home
   'dev/mailbox': { readonly mails: readonly MailLine[] }
   'dev/mail': MailShown
-  'docs/error': { readonly code: string; readonly status: number }
   'playground/index': Playground
 }
 export type ViewName = keyof Views

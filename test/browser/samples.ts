@@ -3,6 +3,7 @@
  * The hostile sample carries what an attacker would put into names.
  */
 import { page, type Views } from '../../src/http/views.ts'
+import { docsSamples } from './samples-docs.ts'
 import { keySamples } from './samples-keys.ts'
 import { account } from './samples-person.ts'
 import { settingsSamples } from './samples-settings.ts'
@@ -237,5 +238,5 @@ export const samples = {
       { identifier: 'https://mcp.example.test/mcp', name: 'Example MCP', scopes: ['mcp:read'] },
     ],
   }),
-  'docs-error': page('docs/error', { code: 'insufficient_user_authentication', status: 401 }),
+  ...docsSamples,
 } as const
