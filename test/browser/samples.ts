@@ -3,6 +3,7 @@
  * The hostile sample carries what an attacker would put into names.
  */
 import { page, type Views } from '../../src/http/views.ts'
+import { connectedSamples } from './samples-connected.ts'
 import { docsSamples } from './samples-docs.ts'
 import { keySamples } from './samples-keys.ts'
 import { account } from './samples-person.ts'
@@ -64,6 +65,7 @@ export const samples = {
   ...signInSamples,
   ...settingsSamples,
   ...keySamples,
+  ...connectedSamples,
   'sign-in': page('interactions/sign-in', {
     app,
     email: '',
