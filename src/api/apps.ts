@@ -6,8 +6,8 @@ import { z } from 'zod'
 import type { App } from '../apps/app.ts'
 import { describeApp } from '../apps/app.ts'
 import type { Apps, IssuedApp } from '../apps/apps.ts'
+import { getOwnApp, refuseMoreApps } from '../apps/ownership.ts'
 import type { AppChange } from '../apps/records.ts'
-import { AppError } from '../errors.ts'
 import { type Answer, del, get, patch, post, type Route } from '../http/route.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
@@ -48,16 +48,9 @@ const Page = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
 
-/** Apps of one account. */
-const MOST_APPS = 100
-
 export function createAppRoutes({ credentials, apps, now }: AppParts): readonly Route[] {
   const read = credentials.bearer('api:read')
-  const getOwned = async (caller: ApiCaller, clientId = ''): Promise<App> => {
-    const app = await apps.find(clientId)
-    if (app?.ownerId === ownerOf(caller)) return app
-    throw new AppError('not_found', 'There is no such app.')
-  }
+  const getOwned = (caller: ApiCaller, clientId = ''): Promise<App> => getOwnApp(apps, ownerOf(caller), clientId)
   const shown = (app: App) => describeApp(app, now())
   const issued = ({ app, clientSecret }: IssuedApp): Answer => {
     const { client_id, ...rest } = shown(app)
@@ -82,7 +75,7 @@ export function createAppRoutes({ credentials, apps, now }: AppParts): readonly 
       .says('Registers an app; `client_secret` stands in this answer only.')
       .does(async ({ caller, input }) => {
         const ownerId = ownerOf(caller)
-        await refuseTooMany({ apps, ownerId, verified: caller.account?.emailVerified === true })
+        await refuseMoreApps(apps, { id: ownerId, emailVerified: caller.account?.emailVerified === true })
         return issued(await apps.create(caller.caller, { ...named(input), ownerId } as Parameters<Apps['create']>[1]))
       }),
     get('/api/v1/apps/:id')
@@ -121,20 +114,6 @@ export function createAppRoutes({ credentials, apps, now }: AppParts): readonly 
 }
 
 const json = (body: unknown): Answer => ({ kind: 'json', body })
-
-async function refuseTooMany({
-  apps,
-  ownerId,
-  verified,
-}: {
-  apps: Pick<Apps, 'list'>
-  ownerId: string
-  verified: boolean
-}): Promise<void> {
-  if (!verified) throw new AppError('forbidden', 'Confirm your mail address first.')
-  const { items } = await apps.list({ ownerId, limit: MOST_APPS })
-  if (items.length >= MOST_APPS) throw new AppError('conflict', `You have ${MOST_APPS} apps; remove one first.`)
-}
 
 /** `redirect_uris` is `redirectUris` inside; what was not given is not there. */
 function named(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
