@@ -31,6 +31,7 @@ import { createSignUpPages } from './interactions/sign-up.ts'
 import { createStart } from './interactions/start.ts'
 import { createVerify, keepVerification } from './interactions/verify.ts'
 import { createAccountMessages } from './mail/account-messages.ts'
+import { createKeyMessages } from './mail/key-messages.ts'
 import { createMessages } from './mail/messages.ts'
 import { createOutbox } from './mail/outbox.ts'
 import { createSmtpTransport } from './mail/smtp.ts'
@@ -79,7 +80,11 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   })
   const metrics = createMetrics({ withProcess: true })
   const around = options.around ?? ((store) => store)
-  const core = await openCore(config, { now, around: (store) => measureStore(around(store), { metrics, elapsed }) })
+  const core = await openCore(config, {
+    now,
+    around: (store) => measureStore(around(store), { metrics, elapsed }),
+    onTrouble: (error) => log.warn({ error }, 'work on keys in the background failed'),
+  })
   try {
     await refuseUnsafeStore(config, core.store)
     return await listen(config, { core, log, metrics, now, announce: options.announce ?? true })
@@ -156,6 +161,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const messages = createMessages({ outbox, renderMail: renderer.renderMail, now })
 
   // People
+  keys.onNotice(createKeyMessages({ outbox, renderMail: renderer.renderMail }))
   const accountMessages = createAccountMessages({ outbox, renderMail: renderer.renderMail, now })
   const people = createPeople({
     core,

@@ -54,12 +54,14 @@ export interface CoreOptions {
   readonly now?: () => number
   /** Wraps the store before anybody uses it: measuring. */
   readonly around?: (store: Store) => Store
+  /** Told of what failed in the background. */
+  readonly onTrouble?: (error: unknown) => void
 }
 
 /** Opens the configured store and the domains over it. @throws store_unavailable, invalid_configuration */
 export async function openCore(
   config: Config,
-  { now = Date.now, around = (store) => store }: CoreOptions = {},
+  { now = Date.now, around = (store) => store, onTrouble }: CoreOptions = {},
 ): Promise<Core> {
   const { passwords, leaked } = await openPasswords(config)
   const opened = await openStore({ url: config.storeUrl, assumeDurable: config.storeAssumeDurable }, { now })
@@ -75,7 +77,7 @@ export async function openCore(
     ...(config.outbound.ca === undefined ? {} : { ca: config.outbound.ca }),
   })
   const { apps, registration } = openApps(config, { store, vault, audit, now, outbound })
-  const keys = openKeys(config, { store, audit, now, accounts })
+  const keys = openKeys(config, { store, audit, now, accounts }, onTrouble)
   const signingKeys = createSigningKeys({ store, vault, now })
   return {
     config,
@@ -139,6 +141,7 @@ function openApps(
 function openKeys(
   config: Config,
   { store, audit, now, accounts }: Pick<Core, 'store' | 'audit' | 'now' | 'accounts'>,
+  onTrouble: CoreOptions['onTrouble'],
 ): Keys {
   const { keys, scopes, issuer, resources, brand, retention } = config
   return createKeys({
@@ -155,6 +158,7 @@ function openKeys(
       maxLifetimeSeconds: keys.maxLifetimeSeconds,
     },
     denialSeconds: retention.denialsSeconds,
+    ...(onTrouble ? { onTrouble } : {}),
   })
 }
 

@@ -17,6 +17,8 @@ export interface MailNotice {
   /** How many are left. */
   readonly left?: number
   readonly until?: number
+  readonly keyName?: string
+  readonly keyKind?: 'api_key' | 'personal_access_token'
 }
 
 /** The mails that are notices. */
@@ -35,6 +37,11 @@ export const noticeNames = [
   'recovery-codes-low',
   'invitation',
   'leaving',
+  'key-created',
+  'key-expiring',
+  'key-new-network',
+  'key-revoked',
+  'key-leaked',
 ] as const
 export type NoticeName = (typeof noticeNames)[number]
 

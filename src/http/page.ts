@@ -142,6 +142,7 @@ export function createRenderer(options: RendererOptions): Renderer {
       const subject = words.t(`${mail.replace('/', '.')}.subject`, {
         brand: brand.name,
         app: 'appName' in model ? model.appName : '',
+        key: 'keyName' in model ? (model.keyName ?? '') : '',
       })
       return {
         subject: clean(subject).replace(/\s+/g, ' '),

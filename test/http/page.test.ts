@@ -287,7 +287,9 @@ describe('mails', () => {
       userAgent: '<b>',
       left: 3,
       until: 0,
-    }
+      keyName: '<b>Key</b>',
+      keyKind: 'api_key',
+    } as const
     for (const name of noticeNames) {
       for (const locale of [...shippedLocales, 'fr-CA']) {
         const { subject, text, html } = renderer.renderMail(`mail/${name}`, { ...full, factor: 'passkey' }, locale)
