@@ -9,10 +9,10 @@ import { type Database, isBusy, sqliteCode } from './sqlite-database.ts'
 /** More than this in one transaction would keep readers of the result waiting. */
 const largestBatch = 1000
 /**
- * Attempts to get the write lock; each waits up to 50 ms inside SQLite and 10 ms outside, 1.2 s together. Once they are used up the next
- * write has one, until one succeeds: a request of several writes must not wait as often.
+ * For how long the write lock is asked for; an attempt waits up to 50 ms inside SQLite and 10 ms outside. Once it is over the next
+ * write has one attempt, until one succeeds: a request of several writes must not wait as often.
  */
-const lockAttempts = 20
+const lockPatienceMs = 1100
 
 interface Pending {
   readonly job: () => unknown
@@ -47,8 +47,8 @@ export function createWrites(database: Database): Writes {
   const waiting: Pending[] = []
   let writing: Promise<void> | undefined
   let closed = false
-  /** Failed attempts since the lock was last got. */
-  let missed = 0
+  /** Since when every attempt to get the lock has failed. */
+  let missingSince: number | undefined
 
   function runOne(job: () => unknown): Outcome {
     savepoint()
@@ -83,13 +83,14 @@ export function createWrites(database: Database): Writes {
 
   async function lock(): Promise<void> {
     for (;;) {
+      const asked = performance.now()
       try {
         begin()
-        missed = 0
+        missingSince = undefined
         return
       } catch (error) {
-        missed += 1
-        if (!isBusy(error) || missed >= lockAttempts) throw unavailable(error)
+        missingSince ??= asked
+        if (!isBusy(error) || performance.now() - missingSince >= lockPatienceMs) throw unavailable(error)
         await pause(10)
       }
     }
