@@ -54,6 +54,7 @@ import { createRateLimiter, rateLimitHeaders, type Standing } from './security/r
 import { createAttention } from './settings/attention.ts'
 import { createOnce } from './settings/once.ts'
 import { createSettings } from './settings/settings.ts'
+import { isWorker } from './workers.ts'
 
 export interface RunningServer {
   readonly url: string
@@ -78,7 +79,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     now,
     write: options.writeLog ?? ((line) => process.stderr.write(line)),
   })
-  const metrics = createMetrics({ withProcess: true })
+  const metrics = createMetrics({ withProcess: true, isWorker })
   const around = options.around ?? ((store) => store)
   const core = await openCore(config, {
     now,

@@ -1,6 +1,7 @@
 /**
  * Several processes of the server behind one port. The first is started alone and must come up; then come the others.
- * One that dies is started again, after a pause that doubles while they keep dying. It holds no requests and no state.
+ * One that dies is started again, after a pause that doubles while they keep dying. It holds no requests and no state, and adds up what
+ * the processes counted.
  */
 import cluster, { type Worker } from 'node:cluster'
 
@@ -29,6 +30,9 @@ export async function runWorkers(
   words: readonly string[],
   quietWords: readonly string[],
 ): Promise<number> {
+  // Loaded here: other commands count nothing.
+  const { gatherMetrics } = await import('./observability/metrics.ts')
+  gatherMetrics()
   const crew = createCrew(quietWords)
   const stopped = crew.stopOnSignals()
   const failed = await crew.startFirst(words)

@@ -16,12 +16,16 @@ test.after(() => rmSync(scratch, { recursive: true, force: true }))
 /** A small program with the shape of ours: the first process starts workers, each worker listens and answers with its id. */
 const program = `
 import { createServer } from 'node:http'
+import { createMetrics } from ${JSON.stringify(import.meta.resolve('../src/observability/metrics.ts'))}
 import { isWorker, runWorkers } from ${JSON.stringify(import.meta.resolve('../src/workers.ts'))}
 if (!isWorker) process.exit(await runWorkers(2, ['first'], ['later']))
 if (process.env.REFUSE) process.exit(3)
-const server = createServer((_request, response) => response.end(String(process.pid)))
+const metrics = createMetrics({ withProcess: true, isWorker })
+metrics.tokenIssued('refresh_token')
+const server = createServer(async (_request, response) => response.end(await metrics.text()))
 process.on('SIGTERM', () => server.close(() => process.exit(0)))
-server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ pid: process.pid, words: process.argv.slice(2) })))
+server.listen(0, '127.0.0.1', () =>
+  console.log(JSON.stringify({ pid: process.pid, port: server.address().port, words: process.argv.slice(2) })))
 `
 
 function start(env: Record<string, string> = {}) {
@@ -32,7 +36,8 @@ function start(env: Record<string, string> = {}) {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const nextWorker = async () => JSON.parse((await lines.next()).value as string) as { pid: number; words: string[] }
+  const nextWorker = async () =>
+    JSON.parse((await lines.next()).value as string) as { pid: number; port: number; words: string[] }
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve))
   return { child, nextWorker, exit }
 }
@@ -48,6 +53,21 @@ test('the first process announces, the others are quiet, a dead one is replaced 
   child.kill('SIGTERM')
   assert.equal(await exit, 0)
   for (const { pid } of [second, third]) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+})
+
+test('whichever process is asked, the numbers are those of all together', async () => {
+  const { child, nextWorker, exit } = start()
+  const { port } = await nextWorker()
+  await nextWorker()
+  const texts = await Promise.all(
+    Array.from({ length: 6 }, async () => (await fetch(`http://127.0.0.1:${port}`)).text()),
+  )
+  for (const text of texts) {
+    assert.match(text, /^licet_tokens_issued_total\{grant_type="refresh_token"\} 2$/m)
+    assert.match(text, /^process_resident_memory_bytes \d+$/m)
+  }
+  child.kill('SIGTERM')
+  assert.equal(await exit, 0)
 })
 
 test('a first process that never comes up ends the whole with its exit code', async () => {

@@ -2,7 +2,9 @@
  * What is counted and timed, for Prometheus (the only importer of prom-client). Labels come from closed sets: route patterns,
  * methods, statuses, grant types; never from a request's text, so their number is bounded and they hold no secret.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import cluster, { type Worker } from 'node:cluster'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { AppError } from '../errors.ts'
 
 export interface Metrics {
   /** One answered request. `route` is a pattern of the URL table. */
@@ -32,8 +34,14 @@ const grantTypes = new Set([
   'urn:ietf:params:oauth:grant-type:token-exchange',
 ])
 
-/** @param options `withProcess` adds node's own numbers (memory, event loop, garbage collection). */
-export function createMetrics({ withProcess }: { withProcess: boolean }): Metrics {
+interface MetricsOptions {
+  /** Adds node's own numbers (memory, event loop, garbage collection). */
+  readonly withProcess: boolean
+  /** A worker of several: the text then tells of all of them, by way of the process that runs `gatherMetrics`. */
+  readonly isWorker?: boolean
+}
+
+export function createMetrics({ withProcess, isWorker = false }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
   if (withProcess) collectDefaultMetrics({ register: registry })
@@ -51,7 +59,7 @@ export function createMetrics({ withProcess }: { withProcess: boolean }): Metric
   const queues = new Map<string, () => number>()
   new Gauge({
     name: 'licet_queue_length',
-    help: 'What waits in a queue of this process.',
+    help: 'What waits in a queue.',
     labelNames: ['queue'],
     registers,
     collect() {
@@ -77,7 +85,7 @@ export function createMetrics({ withProcess }: { withProcess: boolean }): Metric
     storeCall: (operation, outcome, seconds) => storeLine(operation, outcome).observe(seconds),
     rateLimited: (policy) => refusals.inc({ policy }),
     watchQueue: (name, length) => void queues.set(name, length),
-    text: () => registry.metrics(),
+    text: isWorker ? askForAll(registry) : () => registry.metrics(),
     contentType: registry.contentType,
   }
 }
@@ -93,4 +101,48 @@ function remember<A extends readonly (string | number)[], T>(make: (...key: A) =
     known.set(name, made)
     return made
   }
+}
+
+const GATHER = 'licet:metrics'
+/** Longer than prom-client waits for a process that does not tell its numbers. */
+const GATHER_MS = 6000
+
+interface Gathered {
+  readonly type: typeof GATHER
+  readonly id: number
+  readonly text?: string
+}
+
+/** Answers workers, in the process that started them, with the numbers of all: sums, but for what prom-client averages or leaves out. */
+export function gatherMetrics(): void {
+  const all = new AggregatorRegistry()
+  cluster.on('message', (worker: Worker, message: Gathered) => {
+    if (message?.type !== GATHER) return
+    const answer = (text?: string) => worker.isConnected() && worker.send({ ...message, text })
+    all.clusterMetrics().then(answer, () => answer())
+  })
+}
+
+function askForAll(registry: Registry): () => Promise<string> {
+  // Made for its listener, which tells this process's numbers to the one that gathers.
+  new AggregatorRegistry()
+  AggregatorRegistry.setRegistries(registry)
+  const waiting = new Map<number, (text?: string) => void>()
+  let asked = 0
+  process.on('message', (message: Gathered) => {
+    if (message?.type === GATHER) waiting.get(message.id)?.(message.text)
+  })
+  return () =>
+    new Promise((resolve, reject) => {
+      const id = asked++
+      const settle = (text?: string) => {
+        clearTimeout(impatient)
+        waiting.delete(id)
+        if (text === undefined) reject(new AppError('overloaded', 'A process did not tell its numbers in time.'))
+        else resolve(text)
+      }
+      const impatient = setTimeout(settle, GATHER_MS)
+      waiting.set(id, settle)
+      process.send?.({ type: GATHER, id } satisfies Gathered)
+    })
 }
