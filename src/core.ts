@@ -10,7 +10,7 @@ import { openLeakedPasswords } from './accounts/leaked-passwords.ts'
 import { createPasswords, type Passwords } from './accounts/password.ts'
 import { type Apps, createApps } from './apps/apps.ts'
 import { createClientDocuments } from './apps/client-documents.ts'
-import type { ConfiguredApp } from './apps/configured.ts'
+import { type ConfiguredApp, takeConfigured } from './apps/configured.ts'
 import { createRegistration, type Registration } from './apps/registration.ts'
 import type { Config } from './config/schema.ts'
 import { AppError } from './errors.ts'
@@ -167,6 +167,11 @@ function thirdPartyScopes({ scopes }: Config): string[] {
   return Object.entries(scopes)
     .filter(([, { thirdParty }]) => thirdParty)
     .map(([name]) => name)
+}
+
+/** Holds the configured apps to every rule, as the start does, without a store. @throws invalid_configuration with `fields` */
+export function judgeApps(config: Config): void {
+  takeConfigured(configuredApps(config), config.scopes, 0)
 }
 
 function configuredApps(config: Config): ConfiguredApp[] {

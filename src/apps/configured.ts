@@ -2,7 +2,7 @@
  * Apps written into the configuration: held to the same rules as all others when the server starts, kept in memory with their
  * secrets digested. Reading files and options is left to `config/`.
  */
-import { AppError } from '../errors.ts'
+import { AppError, type FieldError } from '../errors.ts'
 import type { App, ClientId } from './app.ts'
 import { type ScopeRules, takeFields, type WantedFields } from './fields.ts'
 import { checkResourceServer } from './records.ts'
@@ -22,17 +22,22 @@ export function takeConfigured(
   now: number,
 ): ReadonlyMap<string, App> {
   const apps = new Map<string, App>()
-  const problems: string[] = []
+  const problems: FieldError[] = []
   for (const [index, one] of wanted.entries()) {
-    if (apps.has(one.clientId)) problems.push(`apps/${index}/client_id: ${one.clientId} is there twice.`)
+    const at = `/apps/${index}`
+    if (apps.has(one.clientId))
+      problems.push({ code: 'not_unique', pointer: `${at}/client_id`, detail: `${one.clientId} is there twice.` })
     try {
       apps.set(one.clientId, toApp(one, scopes, now))
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      for (const { pointer, detail } of error.details.fields ?? []) problems.push(`apps/${index}${pointer}: ${detail}`)
+      for (const field of error.details.fields ?? []) problems.push({ ...field, pointer: at + field.pointer })
     }
   }
-  if (problems.length > 0) throw new AppError('invalid_configuration', problems.join('\n'))
+  if (problems.length > 0) {
+    const lines = problems.map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`)
+    throw new AppError('invalid_configuration', lines.join('\n'), { details: { fields: problems } })
+  }
   return apps
 }
 

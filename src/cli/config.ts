@@ -5,6 +5,7 @@
 import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import { type Loaded, loadConfig, type Problem } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
 import { AppError } from '../errors.ts'
 import { say } from './program.ts'
 
@@ -30,8 +31,14 @@ export function loadWithoutTrace(load: Load = loadConfig): ReturnType<Load> {
   return load({ keepSecret: () => 'not made: nothing is sealed by this command' })
 }
 
+interface ConfigParts {
+  readonly load?: Load
+  /** What only the domains can tell. @throws invalid_configuration with `fields` */
+  readonly judge: (config: Config) => Promise<void>
+}
+
 /** Adds `config print` and `config check`. */
-export function addConfigCommands(program: Command, load: Load = loadConfig): void {
+export function addConfigCommands(program: Command, { load = loadConfig, judge }: ConfigParts): void {
   const config = program.command('config').description('the configuration')
   config
     .command('print')
@@ -43,15 +50,38 @@ export function addConfigCommands(program: Command, load: Load = loadConfig): vo
   config
     .command('check')
     .description('say whether the server would start with it')
-    .action((_options: object, command: Command) => check(command, load))
+    .action(async (_options: object, command: Command) => {
+      const loaded = loadWithoutTrace(load)
+      const problems = 'problems' in loaded ? loaded.problems : await judged(loaded, judge)
+      if ('problems' in loaded || problems.length > 0) refuse(command, problems)
+      else tellFine(command, loaded)
+    })
 }
 
-function check(command: Command, load: Load): void {
-  const loaded = loadWithoutTrace(load)
-  if ('problems' in loaded) {
-    if (command.optsWithGlobals<{ json?: boolean }>().json) say(command, { ok: false, problems: loaded.problems }, [])
-    throw new AppError('invalid_configuration', describeProblems(loaded.problems))
+async function judged({ config, shown }: Loaded, judge: ConfigParts['judge']): Promise<readonly Problem[]> {
+  try {
+    await judge(config)
+    return []
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return (error.details.fields ?? []).map(({ pointer, detail }) => {
+      const steps = pointer.slice(1).split('/')
+      const path = steps.map((step, at) => (/^\d+$/.test(step) ? `[${step}]` : `${at ? '.' : ''}${step}`)).join('')
+      const found = steps.reduce(
+        (value: unknown, step) => (value as Record<string, unknown> | undefined)?.[step],
+        shown,
+      )
+      return { path, found: String(found ?? 'nothing'), expected: `something else: ${detail}` }
+    })
   }
+}
+
+function refuse(command: Command, problems: readonly Problem[]): never {
+  if (command.optsWithGlobals<{ json?: boolean }>().json) say(command, { ok: false, problems }, [])
+  throw new AppError('invalid_configuration', describeProblems(problems))
+}
+
+function tellFine(command: Command, loaded: Loaded): void {
   const warnings = loaded.warnings.map((warning) => `warning: ${warning}`)
   say(command, { ok: true, problems: [], warnings: loaded.warnings }, ['The configuration is fine.', ...warnings])
 }

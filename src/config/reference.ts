@@ -79,6 +79,8 @@ function describe(shape: Shape, path: string): Omit<Option, 'required' | 'holds'
 export function showSettings(raw: unknown, shape: Shape = root): unknown {
   if (raw === undefined) return shape.default === undefined ? undefined : showSettings(shape.default, shape)
   if (shape.secret) return maskSecret(raw)
+  // Variables are text.
+  if (shape.takes === 'number' && typeof raw === 'string') return Number(raw)
   if (Array.isArray(raw)) return raw.map((item) => (shape.items ? showSettings(item, shape.items) : item))
   if (typeof raw !== 'object' || raw === null) return raw
   if (shape.properties) return showObject(raw, shape.properties)

@@ -53,6 +53,23 @@ test('config check tells every problem at once, on stderr, and exits 1', async (
   assert.equal((JSON.parse(json.out) as { problems: unknown[] }).problems.length, 2)
 })
 
+test('config check knows the rules of apps that only the start applies otherwise', async () => {
+  const file = join(scratch, 'apps.yaml')
+  const app = '{client_id: x, name: X, type: spa, redirect_uris: ["http://x.test/"], scopes: [data:read]}'
+  writeFileSync(file, `apps:\n  - ${app}\n`)
+  const { code, out, err } = await licet(['config', 'check', '--json'], { LICET_CONFIG: file })
+  assert.equal(code, 1)
+  const [problem, ...others] = (JSON.parse(out) as { problems: { path: string; found: string }[] }).problems
+  assert.deepEqual([problem?.path, problem?.found, others], ['apps[0].redirect_uris[0]', 'http://x.test/', []])
+  assert.match(err, /Use https/)
+  assert.equal(existsSync(join(scratch, 'data')), false)
+})
+
+test('config print shows numbers as numbers, wherever they came from', async () => {
+  const { out } = await licet(['config', 'print'], { LICET_PORT: '4711' })
+  assert.match(out, /^port: 4711$/m)
+})
+
 test('config print masks secrets', async () => {
   const secret = 'correct-horse-battery-staple-correct-horse'
   const { code, out } = await licet(['config', 'print'], {
