@@ -177,7 +177,7 @@ test('a token made from a key cannot make, change or rotate keys', async () => {
   assert.equal((await call('PATCH', `/api/v1/keys/${id}`, { name: 'x' })).status, 403)
 })
 
-test('what cannot be exchanged is refused in the words of RFC 8693', async () => {
+test('TK13: what cannot be exchanged is refused in the words of RFC 8693', async () => {
   const { id, key } = await makeKey(licet, ada.accountId, { scopes: ['data:read'] })
   const away = await makeKey(licet, ada.accountId, { allowedIps: ['203.0.113.0/24'] })
   const cases: [string, object, string][] = [
