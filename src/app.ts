@@ -13,6 +13,7 @@ import { createApi } from './api/routes.ts'
 import { createWellKnown } from './api/well-known.ts'
 import type { Config } from './config/schema.ts'
 import { type CoreOptions, localesDirectory, openCore, PLAYGROUND, SETTINGS, viewsDirectory } from './core.ts'
+import { createDeveloperPages } from './developer/apps.ts'
 import { AppError } from './errors.ts'
 import { holdingsOf } from './holdings.ts'
 import { tellCaller } from './http/answering.ts'
@@ -54,6 +55,7 @@ import { createRateLimiter, rateLimitHeaders, type Standing } from './security/r
 import { createAttention } from './settings/attention.ts'
 import { createOnce } from './settings/once.ts'
 import { createSettings } from './settings/settings.ts'
+import { createDraw } from './settings/shell.ts'
 import { isWorker } from './workers.ts'
 
 export interface RunningServer {
@@ -211,6 +213,9 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     recentSeconds: config.lifetimes.stepUpSeconds,
   })
   const settingsForm = formOf(csrf, signedIn, ({ sid }) => sid)
+  const access = { signedIn, recent, form: settingsForm, recentForm: and(settingsForm, recent) }
+  const draw = createDraw(['profile', 'security', 'keys', 'tokens', 'apps', 'developer', 'sessions', 'activity'])
+  const once = createOnce({ store })
   let server: HttpServer | undefined
   const routes: readonly Route[] = [
     ...createStart({
@@ -253,8 +258,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     }),
     ...createOwnSignIn({ ...ownSignIn, anyone, discardCode: engine.sessions.discardCode }),
     ...createSettings({
-      access: { signedIn, recent, form: settingsForm, recentForm: and(settingsForm, recent) },
-      further: [],
+      access,
+      draw,
       profile: {
         accounts,
         attention: createAttention(people.factors),
@@ -288,10 +293,11 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       keys: {
         issuer,
         keys,
-        once: createOnce({ store }),
+        once,
         offer: { scopes: config.scopes, resources: engine.resources.all, policy: keys.policy },
       },
     }),
+    ...createDeveloperPages({ access, draw, once, apps, scopes: config.scopes, issuer, now }),
     ...createSetup({
       links,
       minimumPasswordLength,

@@ -5,7 +5,15 @@ import type { ConnectedViews } from './connected-views.ts'
 import type { KeyViews } from './key-views.ts'
 import type { PasskeyAsked, SecondFactorProblem, TotpShown } from './sign-in-views.ts'
 
-export type SettingsSection = 'profile' | 'security' | 'sessions' | 'activity' | 'keys' | 'tokens' | 'apps'
+export type SettingsSection =
+  | 'profile'
+  | 'security'
+  | 'sessions'
+  | 'activity'
+  | 'keys'
+  | 'tokens'
+  | 'apps'
+  | 'developer'
 
 /** The navigation of the settings. */
 export interface Shell {

@@ -2,7 +2,6 @@
  * The settings of a signed-in person, put together: the access rules of their pages and the sections this server has.
  */
 import type { Route } from '../http/route.ts'
-import type { SettingsSection } from '../http/settings-views.ts'
 import { createActivity } from './activity.ts'
 import { createConnectedApps } from './connected-apps.ts'
 import { createKeyPages } from './keys.ts'
@@ -10,14 +9,13 @@ import { createLeaving } from './leaving.ts'
 import { createProfile } from './profile.ts'
 import { createSecurity } from './security.ts'
 import { createSessionsPage } from './sessions.ts'
-import { createDraw, type SettingsAccess } from './shell.ts'
+import type { Draw, SettingsAccess } from './shell.ts'
 
 type Without<P> = Omit<P, 'access' | 'draw'>
 
 interface SettingsParts {
   readonly access: SettingsAccess
-  /** Sections that other surfaces serve, shown in the navigation. */
-  readonly further: readonly SettingsSection[]
+  readonly draw: Draw
   readonly profile: Without<Parameters<typeof createProfile>[0]>
   readonly security: Without<Parameters<typeof createSecurity>[0]>
   readonly sessions: Without<Parameters<typeof createSessionsPage>[0]>
@@ -27,8 +25,7 @@ interface SettingsParts {
   readonly leaving: Without<Parameters<typeof createLeaving>[0]>
 }
 
-export function createSettings({ access, further, ...parts }: SettingsParts): readonly Route[] {
-  const draw = createDraw(['profile', 'security', 'keys', 'tokens', 'apps', 'sessions', 'activity', ...further])
+export function createSettings({ access, draw, ...parts }: SettingsParts): readonly Route[] {
   return [
     ...createProfile({ access, draw, ...parts.profile }),
     ...createSecurity({ access, draw, ...parts.security }),

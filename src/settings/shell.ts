@@ -28,7 +28,7 @@ export interface SettingsAccess {
   readonly recentForm: AccessRule<Person>
 }
 
-type SettingsView = Extract<ViewName, `settings/${string}`>
+type SettingsView = Extract<ViewName, `settings/${string}` | `developer/${string}`>
 
 /** Draws a settings page: its own model plus the navigation. `here` is the section it belongs to, where its name does not say so. */
 export type Draw = <V extends SettingsView>(
@@ -46,12 +46,15 @@ const PATHS: Readonly<Record<SettingsSection, string>> = {
   keys: '/settings/keys',
   tokens: '/settings/tokens',
   apps: '/settings/apps',
+  developer: '/developer/apps',
 }
 
 /** @param sections which parts of the settings this server has, in the order of the navigation. */
 export function createDraw(sections: readonly SettingsSection[]): Draw {
   const shellOf = (view: SettingsView, here?: SettingsSection): Shell => ({
-    here: here ?? sections.find((id) => view === `settings/${id}`) ?? 'security',
+    here: view.startsWith('developer/')
+      ? 'developer'
+      : (here ?? sections.find((id) => view === `settings/${id}`) ?? 'security'),
     sections: sections.map((id) => ({ id, path: PATHS[id] })),
   })
   return (view, person, model, { here, ...options } = {}) => ({

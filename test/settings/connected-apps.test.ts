@@ -49,7 +49,7 @@ const scopesIn = (token: string) => String(decodeJwt(token)['scope'] ?? '').spli
 test('many registrations of one host are one row with everything they hold together, and one button ends them all', async () => {
   const { person, email, account } = await enter()
   const apps = await Promise.all(['Notes', 'Notes', 'Notes Beta', 'Notes'].map((name) => appOf(name, 'notes.example')))
-  const tokens = []
+  const tokens: Awaited<ReturnType<typeof connect>>[] = []
   for (const app of apps) tokens.push(await connect(app, person, email))
   const other = await appOf('Desk', 'desk.example')
   const kept = await connect(other, person, email)

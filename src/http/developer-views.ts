@@ -1,0 +1,114 @@
+/**
+ * The models of the developer pages: apps that people register themselves. Times are milliseconds since 1970. No model but `AppRevealed` has room for
+ * a secret.
+ */
+import type { ScopeShown } from './key-views.ts'
+import type { Shell } from './settings-views.ts'
+import type { Standing } from './views.ts'
+
+export type AppKind = 'web' | 'spa' | 'native' | 'device' | 'service'
+
+export interface AppRow {
+  readonly clientId: string
+  readonly name: string
+  readonly type: AppKind
+  readonly standing: Standing
+  readonly isSuspended: boolean
+  readonly createdAt: number
+}
+
+export interface AppList {
+  readonly shell: Shell
+  readonly rows: readonly AppRow[]
+  readonly isFirstPage: boolean
+  readonly nextUrl?: string
+  /** Absent for an account that has to verify its address first. */
+  readonly newUrl?: string
+  readonly done?: 'removed' | 'repeated'
+}
+
+/** `asked`: a person grants these all or not at all; `optional`: a person may refuse it. */
+export interface ScopeChoice extends ScopeShown {
+  readonly chosen: 'none' | 'asked' | 'optional'
+}
+
+/** What was judged of one line: `reason` why it cannot be taken, `warnings` what a person should think about. */
+export interface UriVerdict {
+  readonly uri: string
+  readonly reason?: string
+  readonly warnings: readonly string[]
+}
+
+export type AppField = 'name' | 'redirect_uris' | 'scope' | 'jwks' | 'form'
+
+export interface AppProblem {
+  readonly field: AppField
+  readonly code: string
+}
+
+/** What a developer writes of an app. */
+export interface AppDraft {
+  readonly name: string
+  readonly redirectUris: string
+  readonly verdicts: readonly UriVerdict[]
+  readonly scopes: readonly ScopeChoice[]
+  readonly problems: readonly AppProblem[]
+}
+
+export interface AppForm extends AppDraft {
+  readonly shell: Shell
+  readonly mark: string
+  readonly type: AppKind
+  readonly types: readonly AppKind[]
+  readonly auth: 'secret' | 'private_key_jwt'
+  readonly jwks: string
+}
+
+/** One step of the example: what to do, in words of the locale, and the lines to paste. */
+export interface SnippetStep {
+  readonly step: 'open' | 'exchange' | 'ask' | 'poll' | 'token' | 'use'
+  readonly code: string
+}
+
+export interface SecretRow {
+  readonly id: string
+  readonly hint: string
+  readonly createdAt: number
+  readonly expiresAt?: number
+}
+
+/** The one page that shows a client secret. */
+export interface AppRevealed {
+  readonly shell: Shell
+  readonly clientId: string
+  readonly name: string
+  readonly clientSecret: string
+  readonly isNew: boolean
+  readonly oldEndsAt?: number
+  readonly snippet: readonly SnippetStep[]
+}
+
+export interface AppDetail extends AppDraft {
+  readonly shell: Shell
+  readonly app: AppRow & {
+    readonly auth: string
+    readonly suspendedReason?: string
+    readonly hasRedirects: boolean
+    readonly holdsSecret: boolean
+    readonly isChangeable: boolean
+  }
+  /** The registered URIs, each with what a person is warned of. */
+  readonly registered: readonly UriVerdict[]
+  readonly secrets: readonly SecretRow[]
+  readonly snippet: readonly SnippetStep[]
+  readonly mark: string
+  readonly done?: 'created' | 'changed' | 'repeated'
+}
+
+/** View name → model. */
+export interface DeveloperViews {
+  'developer/apps': AppList
+  'developer/app-new': AppForm
+  'developer/app-reveal': AppRevealed
+  'developer/app': AppDetail
+}
