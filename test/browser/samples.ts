@@ -4,6 +4,7 @@
  */
 import { page, type Views } from '../../src/http/views.ts'
 import { connectedSamples } from './samples-connected.ts'
+import { developerSamples } from './samples-developer.ts'
 import { docsSamples } from './samples-docs.ts'
 import { keySamples } from './samples-keys.ts'
 import { account } from './samples-person.ts'
@@ -66,6 +67,7 @@ export const samples = {
   ...settingsSamples,
   ...keySamples,
   ...connectedSamples,
+  ...developerSamples,
   'sign-in': page('interactions/sign-in', {
     app,
     email: '',
