@@ -44,7 +44,11 @@ export async function startTarget(): Promise<Target> {
   })
   const server = await startProcess(env)
   const core = await openCore(config)
-  const templates = await createTemplates({ issuer: config.issuer, core })
+  const templates = await createTemplates({ issuer: config.issuer, core }).catch(async (error: unknown) => {
+    await core.close()
+    await server.stop()
+    throw error
+  })
   const url = new URL(config.issuer)
   return {
     server,
@@ -65,7 +69,8 @@ async function createTemplates(licet: {
   issuer: string
   core: Awaited<ReturnType<typeof openCore>>
 }): Promise<Template[]> {
-  const app = await registerApp(licet)
+  const left = 'https://app.example.test/left'
+  const app = await registerApp(licet, { postLogoutRedirectUris: [left] })
   const service = await registerApp(licet, { type: 'service' })
   const device = await registerApp(licet, { type: 'device' })
   const spa = await registerApp(licet, { type: 'spa' })
@@ -84,7 +89,9 @@ async function createTemplates(licet: {
   const devicePage = await who.person.open(`${licet.issuer}/device`)
   // Nobody's: a sign-out that works would take the others' session with it.
   const leaving = new Person(licet.issuer)
-  const signOutPage = await leaving.open(`${licet.issuer}/logout`)
+  const signOutPage = await leaving.open(
+    `${licet.issuer}/logout?${new URLSearchParams({ client_id: app.clientId, post_logout_redirect_uri: left })}`,
+  )
 
   const basic = ({ clientId, secret = '' }: { clientId: string; secret: string | undefined }) =>
     ['authorization', `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`] as const
