@@ -4,8 +4,10 @@
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { signInSecond } from './accounts/account.ts'
+import { isAtLeast } from './accounts/assurance.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
+import { hasSecondFactor } from './accounts/sign-in-state.ts'
 import { createOperations } from './api/operations.ts'
 import { createReference } from './api/reference.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
@@ -72,6 +74,7 @@ export interface StartOptions extends CoreOptions {
 }
 
 const elapsed = () => performance.now()
+const SECOND_FACTOR = 'urn:licet:acr:2fa'
 
 /** Opens everything and listens. @throws store_unavailable, invalid_configuration; nothing is left open then. */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
@@ -206,14 +209,25 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const minimumPasswordLength = passwords.minimumLength
   const signingUp = { anyone, form, limitAddress, minimumPasswordLength }
   const ownSignIn = { clientId: SETTINGS, issuer, vault, now }
-  const { signedIn, recent } = createPageRules({
+  const { signedIn, recent, proven } = createPageRules({
     current: engine.sessions.current,
     signInPath: createSignInPath(ownSignIn),
     now,
     recentSeconds: config.lifetimes.stepUpSeconds,
+    async missingAssurance({ account, acr }) {
+      if (isAtLeast(acr, SECOND_FACTOR)) return undefined
+      return hasSecondFactor(await people.factors.held(account)) ? SECOND_FACTOR : undefined
+    },
   })
   const settingsForm = formOf(csrf, signedIn, ({ sid }) => sid)
-  const access = { signedIn, recent, form: settingsForm, recentForm: and(settingsForm, recent) }
+  const access = {
+    signedIn,
+    recent,
+    proven,
+    form: settingsForm,
+    recentForm: and(settingsForm, recent),
+    provenForm: and(settingsForm, proven),
+  }
   const draw = createDraw(['profile', 'security', 'keys', 'tokens', 'apps', 'developer', 'sessions', 'activity'])
   const once = createOnce({ store })
   let server: HttpServer | undefined

@@ -43,6 +43,8 @@ export interface ErrorDetails {
   readonly continueAt?: string
   /** The word of an OAuth specification that says it better than the table does. */
   readonly oauthError?: string
+  /** Where the owner of the credential can allow what was refused, for a while. */
+  readonly approvalUrl?: string
   /** Name of the rate-limit policy that refused. */
   readonly policy?: string
 }

@@ -35,6 +35,12 @@ export interface CredentialParts {
     credential: string,
     asked: { ip: string; audience: string; scopes?: readonly string[] },
   ) => Promise<Explanation>
+  /** The open request of that token for that scope. */
+  readonly askLift: (
+    key: Key,
+    scope: string,
+    from: { ip: string; userAgent: string },
+  ) => Promise<{ readonly id: string }>
   readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }
   readonly findAccount: (id: string) => Promise<Account | undefined>
   readonly limiter: Pick<RateLimiter<'api_credential'>, 'take' | 'look'>

@@ -30,20 +30,22 @@ export function invalidToken(parts: Place, description: string, errorRef: string
   return new AppError('invalid_token', description, { details: { ...details, ...(errorRef ? { errorRef } : {}) } })
 }
 
-export function insufficientScope(
-  parts: Place,
-  needed: readonly string[],
-  errorRef: string,
-  elevation?: string,
-): AppError {
+/** What the owner of a personal token may allow, and where. */
+export interface Lift {
+  readonly scope: string
+  readonly approvalUrl?: string
+}
+
+export function insufficientScope(parts: Place, needed: readonly string[], errorRef: string, lift?: Lift): AppError {
   const description = `This needs ${needed.join(' ')}.`
   const details = challenge(parts, {
     error: 'insufficient_scope',
     error_description: description,
     scope: needed.join(' '),
   })
-  const lift = elevation ? ` The owner may lift this token to ${elevation} for 15 minutes.` : ''
-  return new AppError('insufficient_scope', description + lift, { details: { ...details, errorRef } })
+  const offer = lift ? ` The owner may lift this token to ${lift.scope} for 15 minutes.` : ''
+  const approval = lift?.approvalUrl === undefined ? {} : { approvalUrl: lift.approvalUrl }
+  return new AppError('insufficient_scope', description + offer, { details: { ...details, ...approval, errorRef } })
 }
 
 export function rateLimited(standing: Standing, errorRef: string): AppError {
@@ -54,9 +56,9 @@ export function rateLimited(standing: Standing, errorRef: string): AppError {
 }
 
 /** How a key that was refused is answered. */
-export function keyRefusal(parts: Place, denied: Denied): AppError {
-  const { outside, reason, errorRef, needed = [], elevation, retryAfterSeconds = 1 } = denied
-  if (outside === 'insufficient_scope') return insufficientScope(parts, needed, errorRef, elevation)
+export function keyRefusal(parts: Place, denied: Denied, lift?: Lift): AppError {
+  const { outside, reason, errorRef, needed = [], retryAfterSeconds = 1 } = denied
+  if (outside === 'insufficient_scope') return insufficientScope(parts, needed, errorRef, lift)
   if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', errorRef)
   return new AppError('rate_limited', 'This key has used up what it may do for now.', {
     details: { retryAfterSeconds, policy: keyStanding(denied)?.policy ?? reason, errorRef },

@@ -36,6 +36,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
     ...parts,
     checkKey: keys.check as CredentialParts['checkKey'],
     explainKey: keys.explain,
+    askLift: keys.elevations.ask,
     denials: keys.denials,
     findAccount: accounts.find,
   }

@@ -160,6 +160,8 @@ export const Problem = z.strictObject({
   code: text,
   request_id: text,
   error_ref: text.optional(),
+  /** Where the owner of a personal token can lift it for a while. */
+  approval_url: text.optional(),
   policy: text.optional(),
   errors: z.array(z.strictObject({ pointer: text, code: text, detail: text })).optional(),
   reason: text.optional(),

@@ -5,10 +5,10 @@
 import { AppError } from '../errors.ts'
 import type { AccessRule } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
-import type { Allowed } from '../keys/check.ts'
+import type { Allowed, Denied } from '../keys/check.ts'
 import type { Caller } from '../observability/audit.ts'
 import { agentOf, type CredentialParts, callerOf, credentialOf, requestLine } from './presented.ts'
-import { keyRefusal, keyStanding, tellStanding, tellSunset } from './refusals.ts'
+import { keyRefusal, keyStanding, type Lift, tellStanding, tellSunset } from './refusals.ts'
 
 /** The key and what it may do here and now. */
 export interface Using {
@@ -38,9 +38,24 @@ export async function useKey(
     limit: (key) => parts.limiter.take('api_credential', key.id),
   })
   tellStanding(ctx, keyStanding(verdict))
-  if (!verdict.allowed) throw keyRefusal(parts, verdict)
+  if (!verdict.allowed) throw keyRefusal(parts, verdict, await offeredLift(parts, ctx, verdict))
   if (verdict.old) tellSunset(ctx, verdict.old)
   return verdict
+}
+
+/** What its owner may lift a refused token to, with the page on which they do. A request that cannot be kept leaves the refusal without its link. */
+async function offeredLift(
+  { askLift, issuer }: CredentialParts,
+  ctx: HttpContext,
+  { key, elevation: scope }: Denied,
+): Promise<Lift | undefined> {
+  if (!key || scope === undefined) return undefined
+  try {
+    const { id } = await askLift(key, scope, { ip: ctx.state.ip, userAgent: agentOf(ctx) })
+    return { scope, approvalUrl: `${issuer}/settings/lifts/${id}` }
+  } catch {
+    return { scope }
+  }
 }
 
 /** Only a key or a personal token of ours, whatever it may do. */

@@ -90,6 +90,7 @@ export function createFailure({ issuer, log, draw, showReasons }: FailureOptions
       code: error.code,
       request_id: ctx.state.requestId,
       error_ref: error.details.errorRef,
+      approval_url: error.details.approvalUrl,
       policy: error.details.policy,
       errors: error.details.fields,
       reason,

@@ -160,14 +160,35 @@ export interface KeyShown extends Omit<KeyRow, 'scopes' | 'oldEndsAt'> {
   }
 }
 
+/** A call that was refused and that its owner may allow for a while. */
+export interface LiftRow {
+  readonly id: string
+  readonly scope: string
+  readonly askedAt: number
+}
+
+export interface LiftAsked {
+  readonly shell: Shell
+  readonly id: string
+  readonly keyId: string
+  readonly keyName: string
+  readonly hint: string
+  readonly scope: ScopeShown
+  readonly askedAt: number
+  readonly ip: string
+  readonly agent: string
+  readonly minutes: number
+}
+
 export interface KeyDetail extends KeyPlace {
   readonly key: KeyShown
   readonly usage: UsageShown
   readonly callers: readonly KeyCallerRow[]
   readonly children: readonly ChildRow[]
   readonly denials: readonly DenialRow[]
+  readonly lifts: readonly LiftRow[]
   readonly problem?: KeyProblem
-  readonly done?: 'changed' | 'old_ended' | 'repeated'
+  readonly done?: 'changed' | 'old_ended' | 'repeated' | 'lifted' | 'not_lifted'
 }
 
 export interface KeyRotation extends KeyPlace {
@@ -184,4 +205,5 @@ export interface KeyViews {
   'settings/keys-reveal': KeyRevealed
   'settings/keys-one': KeyDetail
   'settings/keys-rotate': KeyRotation
+  'settings/lift': LiftAsked
 }

@@ -11,11 +11,13 @@ export interface PageRulesParts<S> {
   /** Whoever is signed in in this browser. */
   readonly current: (request: IncomingMessage, response: ServerResponse) => Promise<S | undefined>
   /** The path that begins a sign-in and ends at `returnTo`; `fresh` asks for it although somebody is signed in. */
-  readonly signInPath: (returnTo: string, options: { fresh: boolean; loginHint?: string }) => string
+  readonly signInPath: (returnTo: string, options: { fresh: boolean; loginHint?: string; acrValues?: string }) => string
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** How long a sign-in counts as recent. */
   readonly recentSeconds: number
+  /** The assurance this person has to reach for `proven`, where their sign-in falls short of it. */
+  readonly missingAssurance: (person: S) => Promise<string | undefined>
 }
 
 export interface PageRules<S> {
@@ -23,6 +25,8 @@ export interface PageRules<S> {
   readonly signedIn: AccessRule<S>
   /** Somebody whose sign-in is recent: for keys, factors, secrets, everything that would outlive a borrowed browser. */
   readonly recent: AccessRule<S>
+  /** As `recent`, with the second factor of whoever has one: a remembered browser is not enough. */
+  readonly proven: AccessRule<S>
 }
 
 interface SignedIn {
@@ -34,7 +38,7 @@ interface SignedIn {
 }
 
 export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): PageRules<S> {
-  const { current, signInPath, now, recentSeconds } = parts
+  const { current, signInPath, now, recentSeconds, missingAssurance } = parts
 
   const admit = async (ctx: HttpContext): Promise<S> => {
     const person = await current(ctx.req, ctx.res)
@@ -44,16 +48,32 @@ export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): P
     })
   }
 
+  const again = (ctx: HttpContext, { account }: S, acrValues?: string): AppError => {
+    const more = acrValues === undefined ? {} : { acrValues }
+    const continueAt = signInPath(returnTo(ctx), { fresh: true, loginHint: account.email, ...more })
+    return new AppError('insufficient_user_authentication', 'Sign in again to do this.', { details: { continueAt } })
+  }
+  const admitRecent = async (ctx: HttpContext): Promise<S> => {
+    const person = await admit(ctx)
+    if (person.sudo && now() / 1000 - person.authTime <= recentSeconds) return person
+    throw again(ctx, person)
+  }
+
   return {
     signedIn: { name: 'signed in', describe: 'A person who is signed in in this browser.', admit },
     recent: {
       name: 'signed in recently',
       describe: 'A person who has signed in within the last minutes.',
+      admit: admitRecent,
+    },
+    proven: {
+      name: 'signed in recently, with a second factor',
+      describe: 'A person who has signed in within the last minutes, with the second factor where there is one.',
       async admit(ctx) {
-        const person = await admit(ctx)
-        if (person.sudo && now() / 1000 - person.authTime <= recentSeconds) return person
-        const continueAt = signInPath(returnTo(ctx), { fresh: true, loginHint: person.account.email })
-        throw new AppError('insufficient_user_authentication', 'Sign in again to do this.', { details: { continueAt } })
+        const person = await admitRecent(ctx)
+        const missing = await missingAssurance(person)
+        if (missing === undefined) return person
+        throw again(ctx, person, missing)
       },
     },
   }

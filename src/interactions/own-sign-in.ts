@@ -38,7 +38,10 @@ export function createSignInPath({
   vault,
   now,
 }: Pick<OwnSignInParts, 'clientId' | 'issuer' | 'vault' | 'now'>) {
-  return (returnTo: string, { fresh, loginHint }: { fresh: boolean; loginHint?: string }): string => {
+  return (
+    returnTo: string,
+    { fresh, loginHint, acrValues }: { fresh: boolean; loginHint?: string; acrValues?: string },
+  ): string => {
     const state = vault.seal(
       'own sign-in',
       JSON.stringify({ returnTo: returnTo.slice(0, 1000), until: now() + LIFE_MS }),
@@ -54,6 +57,7 @@ export function createSignInPath({
       code_challenge_method: 'S256',
       ...(fresh ? { prompt: 'login' } : {}),
       ...(loginHint ? { login_hint: loginHint } : {}),
+      ...(acrValues ? { acr_values: acrValues } : {}),
     })
     return `/authorize?${query}`
   }

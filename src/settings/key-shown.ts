@@ -58,20 +58,22 @@ export function callerShown({ ip, userAgent, lastAt, calls, callsPerHour, secret
 
 /** Everything below the key's page that is asked of the store. */
 export async function aroundKey(
-  keys: Pick<Keys, 'usage' | 'descendants' | 'denials'>,
+  keys: Pick<Keys, 'usage' | 'descendants' | 'denials' | 'elevations'>,
   { key, ownerId, by, path }: { key: UsedKey; ownerId: string; by: 'day' | 'hour'; path: string },
-): Promise<Pick<KeyDetail, 'usage' | 'callers' | 'children' | 'denials'>> {
+): Promise<Pick<KeyDetail, 'usage' | 'callers' | 'children' | 'denials' | 'lifts'>> {
   const owned = { ownerId, id: key.id }
-  const [used, below, refused] = await Promise.all([
+  const [used, below, refused, asked] = await Promise.all([
     keys.usage(owned, { by }),
     keys.descendants(owned),
     keys.denials.list(ownerId, { limit: DENIALS_LOOKED_AT }),
+    keys.elevations.listOpen(ownerId),
   ])
   return {
     usage: usageShown(used, by, `${path}/${key.id}/usage.csv?by=${by}`),
     callers: used.callers.slice(0, CALLERS_SHOWN).map(callerShown),
     children: inTree(below, key.id).map((child) => childShown(child, key.id)),
     denials: refused.items.filter(({ credential }) => credential === credentialName(key)).map(denialShown),
+    lifts: asked.filter(({ keyId }) => keyId === key.id).map(({ id, scope, askedAt }) => ({ id, scope, askedAt })),
   }
 }
 
@@ -113,7 +115,7 @@ function denialShown({ ref, reason, detail, at, ip, request }: StoredDenial): De
 }
 
 /** A browser by its name, a program by the first words it says of itself. */
-function agentShown(userAgent: string): string {
+export function agentShown(userAgent: string): string {
   const { browser, system } = describeDevice(userAgent)
   if (browser && system) return `${browser}, ${system}`
   return userAgent.slice(0, 60)

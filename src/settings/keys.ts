@@ -17,6 +17,7 @@ import { KeyFields, keepForm, linesOf, openForm, problemsOf, wantedOf } from './
 import { type Does, getKey, type KeysParts, type Room, reveal } from './key-room.ts'
 import { createRotationPages } from './key-rotation.ts'
 import { aroundKey, keyShown, rowOf, usageCsv } from './key-shown.ts'
+import { createLiftPages } from './lifts.ts'
 import { callerOf, type Person } from './shell.ts'
 
 const ROOMS = [
@@ -32,7 +33,7 @@ const Listed = z.object({
 const Opened = z.object({ like: z.string().max(100).optional() })
 const Shown = z.object({
   by: z.enum(['day', 'hour']).catch('day'),
-  done: z.enum(['changed', 'old_ended', 'repeated']).optional().catch(undefined),
+  done: z.enum(['changed', 'old_ended', 'repeated', 'lifted', 'not_lifted']).optional().catch(undefined),
 })
 const ChangeFields = z.object({
   name: z.string().max(1000).default(''),
@@ -46,7 +47,7 @@ const PAGE_SIZE = 25
 const LOOKED_AT = 300
 
 export function createKeyPages(parts: KeysParts): readonly Route[] {
-  return ROOMS.flatMap((place) => routesOf({ ...parts, ...place }))
+  return [...ROOMS.flatMap((place) => routesOf({ ...parts, ...place })), ...createLiftPages(parts)]
 }
 
 function routesOf(room: Room): Route[] {

@@ -26,6 +26,9 @@ export interface SettingsAccess {
   readonly form: AccessRule<Person>
   /** The same from somebody who has signed in recently; everybody else signs in again and comes back. */
   readonly recentForm: AccessRule<Person>
+  /** As `recent`, with the second factor of whoever has one. */
+  readonly proven: AccessRule<Person>
+  readonly provenForm: AccessRule<Person>
 }
 
 type SettingsView = Extract<ViewName, `settings/${string}` | `developer/${string}`>

@@ -6,6 +6,7 @@ import { page, type Views } from '../../src/http/views.ts'
 import { connectedSamples } from './samples-connected.ts'
 import { developerSamples } from './samples-developer.ts'
 import { docsSamples } from './samples-docs.ts'
+import { keyFormSamples } from './samples-key-forms.ts'
 import { keySamples } from './samples-keys.ts'
 import { account } from './samples-person.ts'
 import { settingsSamples } from './samples-settings.ts'
@@ -65,6 +66,7 @@ export const hostileName = `<b>Licet</b>\u202Elive\u202C${'W'.repeat(48)}"'`
 export const samples = {
   ...signInSamples,
   ...settingsSamples,
+  ...keyFormSamples,
   ...keySamples,
   ...connectedSamples,
   ...developerSamples,
