@@ -46,18 +46,6 @@ const form = {
   quotaWindow: '3600',
   mayCreateChildren: false,
   problems: [],
-  'settings-lift': page('settings/lift', {
-    shell: place('tokens').shell,
-    id: 'lift',
-    keyId: 'oneKey',
-    keyName: hostile,
-    hint,
-    scope: scope('data:write', 'Create, change and delete your files and records'),
-    askedAt: at,
-    ip: '2001:db8:1234:5678:9abc:def0:1234:5678',
-    agent: 'python-httpx/0.28.1',
-    minutes: 15,
-  }),
 } as const
 
 const row = {

@@ -40,18 +40,6 @@ const usage = {
   total: { ok: 1810, denied: 60, limited: 8 },
   bars,
   csvUrl: '/settings/keys/oneKey/usage.csv?by=day',
-  'settings-lift': page('settings/lift', {
-    shell: place('tokens').shell,
-    id: 'lift',
-    keyId: 'oneKey',
-    keyName: hostile,
-    hint,
-    scope: scope('data:write', 'Create, change and delete your files and records'),
-    askedAt: at,
-    ip: '2001:db8:1234:5678:9abc:def0:1234:5678',
-    agent: 'python-httpx/0.28.1',
-    minutes: 15,
-  }),
 } as const
 
 export const keySamples = {
