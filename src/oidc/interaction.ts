@@ -55,7 +55,6 @@ export interface OpenInteraction {
   readonly reasons: readonly string[]
   readonly redirectUri?: string
   readonly loginHint?: string
-  readonly uiLocales?: string
   readonly forDevice: boolean
   /** The person asked for another account. */
   readonly isSwitching: boolean
@@ -130,7 +129,6 @@ export function createInteractions(parts: InteractionParts): Interactions {
       library,
       ...text('redirectUri', params['redirect_uri']),
       ...text('loginHint', params['login_hint']),
-      ...text('uiLocales', params['ui_locales']),
       ...(account ? { account } : {}),
       ...(half ? { half } : {}),
       ...(wanted ? { wantedAcr: wanted } : {}),
