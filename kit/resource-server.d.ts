@@ -35,6 +35,7 @@ export function createResourceServer(options: {
   readonly audience: string
   readonly metadataUrl?: string
   readonly jwks?: { keys: object[] }
+  readonly proofs?: { isNew(proof: string, milliseconds: number): boolean | Promise<boolean> }
   readonly now?: () => number
 }): ResourceServer
 

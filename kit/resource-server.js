@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto'
 import { calculateJwkThumbprint, createLocalJWKSet, createRemoteJWKSet, EmbeddedJWK, errors, jwtVerify } from 'jose'
 
 const ALGORITHMS = ['ES256', 'RS256', 'EdDSA', 'Ed25519']
+/** RFC 9068 §2.2 */
+const REQUIRED = ['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti']
 const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519']
 const PROOF_WINDOW_SECONDS = 60
 const TOLERANCE_SECONDS = 15
@@ -33,6 +35,8 @@ const ACR = ['urn:licet:acr:1fa', 'urn:licet:acr:2fa', 'phr']
  * @param {string} options.audience This API's resource identifier, byte for byte.
  * @param {string} [options.metadataUrl] Where this API's RFC 9728 document is; by default the well-known address of the audience.
  * @param {{keys: object[]}} [options.jwks] The keys, instead of fetching them (at most once a minute for unknown ones).
+ * @param {{isNew(proof: string, milliseconds: number): boolean | Promise<boolean>}} [options.proofs] Remembers DPoP proofs; an API of several
+ *   processes gives one that they share. By default this process remembers its own.
  * @param {() => number} [options.now] Milliseconds since 1970.
  */
 export function createResourceServer({
@@ -41,11 +45,11 @@ export function createResourceServer({
   metadataUrl = metadataUrlOf(audience),
   jwks,
   now = Date.now,
+  proofs = createMemory(now),
 }) {
   const keys = jwks
     ? createLocalJWKSet(jwks)
     : createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), { cooldownDuration: 60_000 })
-  const seenProofs = createMemory(now)
 
   const challenge = (status, scheme, error, description, more = {}) => {
     const fields = {
@@ -71,11 +75,12 @@ export function createResourceServer({
         audience,
         typ: 'at+jwt',
         algorithms: ALGORITHMS,
+        requiredClaims: REQUIRED,
         clockTolerance: TOLERANCE_SECONDS,
         currentDate: new Date(now()),
       }
       const { payload } = await jwtVerify(token, keys, options)
-      return typeof payload.aud === 'string' && payload.client_id ? payload : 'The access token is not valid'
+      return typeof payload.aud === 'string' ? payload : 'The access token is not valid'
     } catch (error) {
       if (error instanceof errors.JWTExpired) return 'The access token has expired'
       if (error instanceof errors.JOSEError) return 'The access token is not valid'
@@ -98,7 +103,7 @@ export function createResourceServer({
         payload.ath === createHash('sha256').update(token).digest('base64url') &&
         Math.abs(now() / 1000 - Number(payload.iat)) <= PROOF_WINDOW_SECONDS &&
         (await calculateJwkThumbprint(protectedHeader.jwk)) === thumbprint &&
-        seenProofs.isNew(`${thumbprint} ${payload.jti}`, PROOF_WINDOW_SECONDS * 2000)
+        (await proofs.isNew(`${thumbprint} ${payload.jti}`, PROOF_WINDOW_SECONDS * 2000))
       )
     } catch {
       return false
@@ -216,7 +221,7 @@ function metadataUrlOf(audience) {
   return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}`
 }
 
-/** Proofs seen by this process; an API of several processes needs a shared place for them. */
+/** Proofs seen by this process, at most 100,000 at a time; beyond that none is new. */
 function createMemory(now) {
   const until = new Map()
   return {

@@ -14,7 +14,15 @@ import { createRegistrationRoutes } from './api/registration.ts'
 import { createApi } from './api/routes.ts'
 import { createWellKnown } from './api/well-known.ts'
 import type { Config } from './config/schema.ts'
-import { type CoreOptions, localesDirectory, openCore, PLAYGROUND, SETTINGS, viewsDirectory } from './core.ts'
+import {
+  type Core,
+  type CoreOptions,
+  localesDirectory,
+  openCore,
+  PLAYGROUND,
+  SETTINGS,
+  viewsDirectory,
+} from './core.ts'
 import { createDeveloperPages } from './developer/apps.ts'
 import { AppError } from './errors.ts'
 import { holdingsOf } from './holdings.ts'
@@ -64,6 +72,8 @@ export interface RunningServer {
   readonly url: string
   readonly port: number
   readonly announcements: readonly string[]
+  /** The domains that this server runs on, for whoever embeds it. */
+  readonly core: Core
   close(): Promise<void>
 }
 
@@ -111,7 +121,7 @@ async function refuseUnsafeStore(config: Config, store: Awaited<ReturnType<typeo
 }
 
 interface Root {
-  readonly core: Awaited<ReturnType<typeof openCore>>
+  readonly core: Core
   readonly log: ReturnType<typeof createLog>
   readonly metrics: ReturnType<typeof createMetrics>
   readonly now: () => number
@@ -401,6 +411,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   return {
     url: issuer,
     port,
+    core,
     announcements: [
       ...(config.mailbox ? [`Mail goes to ${issuer}/dev/mailbox`] : []),
       ...(config.playground ? [`Try it at ${issuer}/playground`] : []),

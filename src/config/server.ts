@@ -72,7 +72,7 @@ export const serverOptions = {
   }),
   store_url: option(
     storeUrl.optional(),
-    'Where everything is stored: SQLite, Redis, Redis Sentinel or Redis Cluster; `?replicas=N` declares replicas to wait for.',
+    'Where everything is stored: SQLite (`sqlite::memory:` keeps nothing), Redis, Redis Sentinel or Redis Cluster; `?replicas=N` declares replicas to wait for.',
     {
       env: 'LICET_STORE_URL',
       secret: true,

@@ -34,6 +34,9 @@ const rules = [
   rule(['scopes', 'apps'], checkAppScopes),
   rule(['lifetimes'], checkLifetimes),
   rule(['keys'], checkKeyLifetimes),
+  rule(['store_url', 'workers'], ({ store_url, workers = 1 }, refuse) => {
+    if (store_url === 'sqlite::memory:' && workers > 1) refuse(['workers'], '1 with a store in memory', workers)
+  }),
   rule(['apps'], ({ apps }, refuse) =>
     once(
       'apps',

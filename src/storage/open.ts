@@ -7,7 +7,7 @@ import { openSqliteStore } from './sqlite.ts'
 import type { Store } from './store.ts'
 
 export interface StoreSettings {
-  /** `sqlite:<path>`, `redis://…`, `rediss://…`, `redis+sentinel://…/name`, `redis+cluster://…`; `?replicas=N` with every Redis. */
+  /** `sqlite:<path>`, `sqlite::memory:`, `redis://…`, `rediss://…`, `redis+sentinel://…/name`, `redis+cluster://…`; `?replicas=N` with every Redis. */
   readonly url: string
   /** A managed Redis that hides its configuration counts as durable; without this it is a problem. */
   readonly assumeDurable?: boolean
@@ -27,7 +27,7 @@ export async function openStore(settings: StoreSettings, { now }: { now: () => n
   )
 }
 
-/** `sqlite:data/licet.db` is relative to the working directory; `sqlite:/…` and `sqlite:///…` are absolute. */
+/** `sqlite:data/licet.db` is relative to the working directory; `sqlite:/…` and `sqlite:///…` are absolute; `sqlite::memory:` is no file. */
 function sqlitePath(url: string): string {
   const path = url.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')
   if (path === '' || path.startsWith('//') || path.includes('?')) {

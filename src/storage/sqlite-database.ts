@@ -10,6 +10,9 @@ import { unavailable } from './entry.ts'
 
 export type Database = DatabaseSync
 
+/** A store that lives and ends with the process that opened it: for tests of what is built on Licet. */
+export const MEMORY = ':memory:'
+
 /** The layout of the tables below. An older program refuses a newer layout instead of damaging it. */
 const layout = 1
 
@@ -36,13 +39,13 @@ PRAGMA user_version = ${layout};
 `
 
 /**
- * Opens or creates the file (0600, in a directory that is created 0700) in WAL mode and sees that it is sound.
+ * Opens or creates the file (0600, in a directory that is created 0700) in WAL mode and sees that it is sound; `:memory:` is no file.
  * `FULL` means that a commit is on disk when it returns; `NORMAL` may lose the last commits at a power cut, never the file.
  * @throws AppError `invalid_configuration` when it is damaged, no database, or from a newer version; `store_unavailable` when it cannot be opened now.
  */
 export function openDatabase(path: string, synchronous: 'FULL' | 'NORMAL'): Database {
   try {
-    protect(path)
+    if (path !== MEMORY) protect(path)
     const database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     try {
       prepare(database, path, synchronous)
@@ -73,7 +76,7 @@ function prepare(database: Database, path: string, synchronous: string): void {
   database.exec(`PRAGMA synchronous = ${synchronous}`)
   database.exec('PRAGMA wal_autocheckpoint = 2000')
   database.exec('PRAGMA journal_size_limit = 67108864')
-  if (statSync(path).size <= checkedAtOpenBytes) requireSound(database, path)
+  if (path !== MEMORY && statSync(path).size <= checkedAtOpenBytes) requireSound(database, path)
   const found = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
   if (found > layout)
     throw new AppError('invalid_configuration', `The database ${path} was written by a newer version.`)

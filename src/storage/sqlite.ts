@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
 import { createPlaces, createVersions, fromCursor, pageLimit, requireIndex, toCursor, unavailable } from './entry.ts'
 import { type Kind, kinds } from './kinds.ts'
 import { createCounters } from './sqlite-counters.ts'
-import { type Database, findDamage, openDatabase, sqliteCode } from './sqlite-database.ts'
+import { type Database, findDamage, MEMORY, openDatabase, sqliteCode } from './sqlite-database.ts'
 import { createEntries, type EntryTools } from './sqlite-entries.ts'
 import { createLog } from './sqlite-log.ts'
 import { createWrites } from './sqlite-writes.ts'
@@ -20,6 +20,7 @@ const sweepBatch = 500
 
 /** The name of the file for volatile kinds beside the main one. */
 export function volatilePath(path: string): string {
+  if (path === MEMORY) return MEMORY
   return `${path.replace(/\.db$/, '')}-volatile.db`
 }
 
@@ -146,6 +147,9 @@ function repeat(act: () => Promise<void>, everyMs: number): { stop(): Promise<vo
 }
 
 function report(path: string, rooms: readonly Room[]): StoreReport {
+  if (path === MEMORY) {
+    return { engine: 'sqlite', problems: ['The store is in memory and ends with this process.'], warnings: [] }
+  }
   const problems: string[] = []
   for (const { database } of rooms) {
     const mode = database.prepare('PRAGMA journal_mode').get()?.['journal_mode']

@@ -33,6 +33,11 @@ test('durations are numbers of seconds or have a unit', () => {
   assert.deepEqual(refusals('lifetimes: { code: 0 }'), ['lifetimes.code'])
 })
 
+test('a store in memory is one process', () => {
+  assert.deepEqual(refusals('{ store_url: "sqlite::memory:", workers: 2 }'), ['workers'])
+  assert.deepEqual(refusals('{ store_url: "sqlite::memory:" }'), [])
+})
+
 test('a code lives ten minutes at most (RFC 6749 §4.1.2) and an exchanged token too', () => {
   assert.deepEqual(refusals('lifetimes: { code: 11m, exchanged_token: 601s }'), [
     'lifetimes.code',

@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../src/errors.ts'
+import { openStore } from '../../src/storage/open.ts'
 import { eventually } from '../support/ports.ts'
 import { usePlace } from './sqlite-place.ts'
 
@@ -24,6 +25,16 @@ const place = usePlace()
 const { withStore } = place
 
 describe('the files of the embedded store', () => {
+  test('are none for a store in memory, which production is told about', async () => {
+    const store = await openStore({ url: 'sqlite::memory:' }, { now: Date.now })
+    await store.put('meta', { id: 'a', value: 1 }, 'create')
+    await store.put('interaction', { id: 'a', value: {} }, 'create')
+    assert.equal((await store.find('meta', 'a'))?.value, 1)
+    assert.match(String((await store.inspect()).problems), /in memory/)
+    await store.close()
+    assert.ok(!readdirSync('.').some((name) => name.includes(':memory:')))
+  })
+
   test('are 0600 in a directory of 0700, made when missing', async () => {
     await withStore(async (store) => {
       await store.put('meta', { id: 'a', value: 1 }, 'create')
