@@ -43,13 +43,13 @@ export function apiRoutes(routes: readonly Route[]): readonly Route[] {
 }
 
 /** Every status a route may answer with, its own first. */
-export function statusesOf({ method, path, access, input, status }: Route): readonly number[] {
+export function statusesOf({ method, path, access, input, file, status }: Route): readonly number[] {
   const isOpen = access.name === 'anyone'
-  const takesBody = input !== undefined && ['POST', 'PUT', 'PATCH'].includes(method)
+  const takesBody = (input !== undefined || file !== undefined) && ['POST', 'PUT', 'PATCH'].includes(method)
   const isChange = !['GET', 'ANY'].includes(method)
   return [
     status,
-    ...(input ? [400] : []),
+    ...(input || file ? [400] : []),
     ...(isOpen ? [] : [401, 403]),
     ...(path.includes(':') ? [404] : []),
     ...(isChange && !isOpen ? [409] : []),
@@ -62,7 +62,7 @@ export function statusesOf({ method, path, access, input, status }: Route): read
 const pathOf = (path: string): string => path.replace(/:(\w+)/g, '{$1}').replace(/\/\*$/, '/{path}')
 
 function operationOf(route: Route, method: string): Json {
-  const { path, access, summary, input, output, status } = route
+  const { path, access, summary, input, file, output, status } = route
   const takesBody = input !== undefined && ['POST', 'PUT', 'PATCH'].includes(route.method)
   const isOpen = access.name === 'anyone'
   return {
@@ -72,6 +72,7 @@ function operationOf(route: Route, method: string): Json {
     tags: [path.split('/')[3] ?? 'api'],
     security: isOpen ? [] : [{ bearer: access.scopes ?? [] }],
     parameters: [...pathParameters(path), ...(input && !takesBody ? queryParameters(input) : [])],
+    ...(file ? { requestBody: fileBody(file) } : {}),
     ...(input && takesBody
       ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(input, 'input') } } } }
       : {}),
@@ -79,6 +80,11 @@ function operationOf(route: Route, method: string): Json {
       statusesOf(route).map((one) => [one, one === status ? answer(output) : refusal(one)]),
     ),
   }
+}
+
+/** A file is the whole body at the API. */
+function fileBody({ types }: NonNullable<Route['file']>): Json {
+  return { required: true, content: Object.fromEntries(types.map((type) => [type, {}])) }
 }
 
 function answer(output: z.ZodType | undefined): Json {

@@ -64,6 +64,7 @@ export function createArrival({ router, network, headers, elapsed, nextId }: Arr
       params: match?.params ?? {},
       startedAt: elapsed(),
       form: undefined,
+      file: undefined,
     }
   }
 }

@@ -1,12 +1,14 @@
 /**
- * Reads queries, forms and JSON bodies, each with its limits, and hands them to a route's schema. Nothing is read before a route
+ * Reads queries, forms, JSON bodies and files, each with its limits, and hands them to a route's schema. Nothing is read before a route
  * asks for it: the protocol engine reads its own bodies. A parameter sent twice is refused unless the schema wants a list there,
  * because two readers of one request must never see two values.
  */
 import type { IncomingMessage } from 'node:http'
 import type { ZodType } from 'zod'
 import { AppError } from '../errors.ts'
+import { mediaTypeOf, readBytes } from './bytes.ts'
 import type { HttpContext } from './server.ts'
+import { type FileField, readUpload } from './upload.ts'
 
 export const MAX_FORM = 57_344
 export const MAX_JSON = 102_400
@@ -35,20 +37,46 @@ export function readQuery(ctx: HttpContext, { schema, lists }: InputShape): unkn
 
 /** The form or JSON body through the schema; `csrf` is left out, the access rule has looked at it. */
 export async function readInput(ctx: HttpContext, { schema, lists }: InputShape): Promise<unknown> {
-  if (isMedia(ctx.req, 'application/json')) return schema.parse(await readJson(ctx.req))
+  if (mediaTypeOf(ctx.req) === 'application/json') return schema.parse(await readJson(ctx.req))
   const pairs = (await readForm(ctx)).filter(([name]) => name !== 'csrf')
   const absent = [...lists].map((name): [string, string[]] => [name, []])
   return schema.parse({ ...Object.fromEntries(absent), ...toRecord(pairs, lists) })
 }
 
-/** The form's parameters, read once per request. Throws `unsupported_media_type`, `payload_too_large`, `invalid_request`. */
+/**
+ * The form's parameters, read once per request; a route that takes a file is sent one beside them. Throws `unsupported_media_type`,
+ * `payload_too_large`, `invalid_request`.
+ */
 export async function readForm(ctx: HttpContext): Promise<Pairs> {
   if (ctx.state.form) return ctx.state.form
-  if (!isMedia(ctx.req, 'application/x-www-form-urlencoded'))
-    throw new AppError('unsupported_media_type', 'Send application/x-www-form-urlencoded.')
-  const pairs = parsePairs(await readText(ctx.req, MAX_FORM))
-  ctx.state.form = pairs
-  return pairs
+  const type = mediaTypeOf(ctx.req)
+  const file = fileFieldOf(ctx)
+  if (file && type === 'multipart/form-data') {
+    const upload = await readUpload(ctx.req, file)
+    ctx.state.file = upload.file
+    ctx.state.form = withoutNul(upload.pairs)
+  } else if (type === 'application/x-www-form-urlencoded')
+    ctx.state.form = parsePairs(await readText(ctx.req, MAX_FORM))
+  else
+    throw new AppError(
+      'unsupported_media_type',
+      `Send ${file ? 'multipart/form-data' : 'application/x-www-form-urlencoded'}.`,
+    )
+  return ctx.state.form
+}
+
+/** The file of a route that takes one: from its form, or as the whole body. Undefined when the form came without. */
+export async function readFile(ctx: HttpContext, { types, maxBytes }: FileField): Promise<Uint8Array | undefined> {
+  if (ctx.state.form === undefined && types.includes(mediaTypeOf(ctx.req))) {
+    ctx.state.form = []
+    return readBytes(ctx.req, maxBytes)
+  }
+  await readForm(ctx)
+  return ctx.state.file
+}
+
+function fileFieldOf({ state: { target } }: HttpContext): FileField | undefined {
+  return target?.kind === 'route' ? target.route.file : undefined
 }
 
 /** Any JSON value of at most 100 kB and 20 levels without `__proto__`. */
@@ -64,19 +92,15 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   return value
 }
 
-/** True when the body's media type is `type`, whatever its parameters. */
-function isMedia(request: IncomingMessage, type: string): boolean {
-  const given = request.headers['content-type'] ?? ''
-  const end = given.indexOf(';')
-  return (end < 0 ? given : given.slice(0, end)).trim().toLowerCase() === type
-}
-
 function parsePairs(text: string): Pairs {
   if (text === '') return []
   let count = 1
   for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', at + 1)) count += 1
   if (count > MAX_PARAMETERS) throw new AppError('invalid_request', `There are more than ${MAX_PARAMETERS} parameters.`)
-  const pairs = [...new URLSearchParams(text)]
+  return withoutNul([...new URLSearchParams(text)])
+}
+
+function withoutNul(pairs: Pairs): Pairs {
   if (pairs.some(([name, value]) => name.includes('\0') || value.includes('\0')))
     throw new AppError('invalid_request', 'A parameter holds a NUL character.')
   return pairs
@@ -111,46 +135,12 @@ function refuseUnsafe(value: unknown, depth: number): void {
 }
 
 async function readText(request: IncomingMessage, limit: number): Promise<string> {
-  const encoding = request.headers['content-encoding']
-  // Nothing is unpacked: a small body that unfolds into a large one never exists here.
-  if (encoding && encoding.toLowerCase() !== 'identity')
-    throw new AppError('unsupported_media_type', 'Send the body without Content-Encoding.')
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
   const bytes = await readBytes(request, limit)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     throw new AppError('invalid_request', 'The body is not valid UTF-8.')
   }
-}
-
-function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const broken = () => reject(new AppError('invalid_request', 'The body ended early.'))
-    if (request.destroyed && !request.complete) broken()
-    const chunks: Buffer[] = []
-    let size = 0
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= limit) chunks.push(chunk)
-      else {
-        request.pause()
-        reject(tooLarge(limit))
-      }
-    })
-    request.on('end', () => resolve(Buffer.concat(chunks, size)))
-    request.on('error', broken)
-    request.on('close', () => {
-      if (!request.complete) broken()
-    })
-  })
-}
-
-function tooLarge(limit: number): AppError {
-  // The rest of the body is not waited for: the connection ends with the answer.
-  return new AppError('payload_too_large', `The body is larger than ${limit} bytes.`, {
-    details: { headers: { Connection: 'close' } },
-  })
 }
 
 /** The parts of zod's published definitions (`_zod.def`) that are looked through. */

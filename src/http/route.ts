@@ -7,6 +7,7 @@
 import type { ZodType, z } from 'zod'
 import { type Document, documentAnswer } from './documents.ts'
 import type { HttpContext } from './server.ts'
+import type { FileField } from './upload.ts'
 
 /** What a handler may know of the request besides its input. Addresses are canonical, the agent is cut at 256 characters. */
 export interface RequestFacts {
@@ -80,6 +81,8 @@ export interface Route {
   readonly access: AccessRule<unknown>
   /** Validates the query of GET, DELETE and ANY, the form or JSON body of the others. */
   readonly input?: ZodType
+  /** The file that comes with the form, or as the whole body. */
+  readonly file?: FileField
   readonly status: number
   readonly output?: ZodType
   /** One sentence for the API reference. */
@@ -98,6 +101,10 @@ interface Opened {
 }
 interface Guarded<C, I> {
   takes<S extends ZodType>(input: S): Guarded<C, z.infer<S>>
+  /** Besides the input a file of at most `maxBytes`, in that field of a `multipart/form-data` form or as the whole body; undefined when none was chosen. */
+  carries<F extends string>(
+    file: FileField & { readonly field: F },
+  ): Guarded<C, I & { readonly [name in F]?: Uint8Array }>
   /** `output` documents and, in tests, checks the JSON answer. */
   gives<S extends ZodType>(status: number, output?: S): Guarded<C, I>
   says(summary: string): Guarded<C, I>
@@ -118,6 +125,7 @@ function open(method: Method, path: string): Opened {
 function guarded<C, I>(draft: Draft): Guarded<C, I> {
   return {
     takes: (input) => guarded({ ...draft, input }),
+    carries: (file) => guarded({ ...draft, file }),
     gives: (status, output) => guarded({ ...draft, status, ...(output ? { output } : {}) }),
     says: (summary) => guarded({ ...draft, summary }),
     as: (surface) => guarded({ ...draft, surface }),

@@ -10,7 +10,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import { type Csrf, createAnswerWriter, factsOf, pageContext } from './answer.ts'
 import { answering } from './answering.ts'
 import { type ArrivalOptions, createArrival, createGate, createPinning, createRequestIds } from './arrival.ts'
-import { type InputShape, type Pairs, readInput, readQuery, shapeOf } from './body.ts'
+import { type InputShape, type Pairs, readFile, readInput, readQuery, shapeOf } from './body.ts'
 import { createPublishing, crossOriginLines } from './documents.ts'
 import { createFailure } from './failure.ts'
 import { createListener, type ListenerLimits } from './listener.ts'
@@ -35,8 +35,9 @@ export interface RequestState {
   readonly target: Target | undefined
   readonly params: Readonly<Record<string, string>>
   readonly startedAt: number
-  /** The form, once somebody has read it. */
+  /** The form, once somebody has read it, and the file that came with it. */
   form: Pairs | undefined
+  file: Uint8Array | undefined
 }
 
 /** koa's context with our state. Access rules and the protocol engine see it; handlers do not. */
@@ -120,15 +121,17 @@ function createRunner(options: Pick<HttpServerOptions, 'routes' | 'renderer' | '
   )
   return async (ctx: HttpContext, route: Route): Promise<void> => {
     const caller = await route.access.admit(ctx)
-    const shape = shapes.get(route)
-    const input = shape ? await inputOf(ctx, route, shape) : {}
+    const input = await inputOf(ctx, route, shapes.get(route))
     const answer = await route.handle({ input, params: ctx.state.params, caller, request: factsOf(ctx) })
     write(ctx, answer, route.status)
   }
 }
 
-function inputOf(ctx: HttpContext, { method }: Route, shape: InputShape): unknown {
-  return ['GET', 'DELETE', 'ANY'].includes(method) ? readQuery(ctx, shape) : readInput(ctx, shape)
+async function inputOf(ctx: HttpContext, { method, file }: Route, shape: InputShape | undefined): Promise<unknown> {
+  if (['GET', 'DELETE', 'ANY'].includes(method)) return shape ? readQuery(ctx, shape) : {}
+  if (!file) return shape ? readInput(ctx, shape) : {}
+  const bytes = await readFile(ctx, file)
+  return { ...(shape ? ((await readInput(ctx, shape)) as object) : {}), ...(bytes ? { [file.field]: bytes } : {}) }
 }
 
 /** Turns what was thrown into an answer. */
