@@ -304,7 +304,12 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
           await engine.sessions.renew(account.id, sid, signInSecond(account, now()))
         },
       },
-      sessions: { sessions: engine.sessions, accounts, audit },
+      sessions: {
+        sessions: engine.sessions,
+        accounts,
+        appName: async (clientId) => (await apps.find(clientId))?.name,
+        audit,
+      },
       activity: { store },
       connected: {
         consents: engine.consents,

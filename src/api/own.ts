@@ -1,6 +1,6 @@
 /**
- * What an account sees and ends of its own: browser sessions, connected apps, what was done, why something was refused. Lists answer
- * `{items, next_cursor}`; what belongs to somebody else is not there.
+ * What an account sees and ends of its own: connected apps, what was done, why something was refused; its sessions stand in `sessions.ts`. Lists
+ * answer `{items, next_cursor}`; what belongs to somebody else is not there.
  */
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
@@ -9,17 +9,7 @@ import type { Denials } from '../keys/denials.ts'
 import type { LogPage } from '../storage/store.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
-import { Activity, ConnectedApp as ConnectedAppShape, Denial, pageOf, Session as SessionShape } from './shapes.ts'
-
-interface Session {
-  readonly id: string
-  readonly createdAt: number
-  readonly lastSeenAt: number
-  readonly signedInAt: number
-  readonly ip: string
-  readonly userAgent: string
-  readonly expiresAt?: number
-}
+import { Activity, ConnectedApp as ConnectedAppShape, Denial, pageOf } from './shapes.ts'
 
 interface ConnectedApp {
   readonly id: string
@@ -32,15 +22,11 @@ interface ConnectedApp {
   readonly families: number
 }
 
-type Listed<T> = Promise<{ readonly items: readonly T[]; readonly nextCursor?: string }>
-type Paging = { cursor?: string; limit?: number }
+export type Listed<T> = Promise<{ readonly items: readonly T[]; readonly nextCursor?: string }>
+export type Paging = { cursor?: string; limit?: number }
 
 export interface OwnParts {
   readonly credentials: Credentials
-  readonly sessions: {
-    list(accountId: string, paging: Paging): Listed<Session>
-    end(accountId: string, id: string): Promise<boolean>
-  }
   readonly consents: {
     list(accountId: string, paging: Paging): Listed<ConnectedApp>
     getOwned(accountId: string, id: string): Promise<ConnectedApp>
@@ -57,7 +43,7 @@ export interface OwnParts {
   readonly denials: Pick<Denials, 'getOwned'>
 }
 
-const Page = z.object({
+export const Page = z.object({
   cursor: z.string().max(500).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
@@ -67,27 +53,10 @@ const Shrink = z.strictObject({
 })
 
 export function createOwnRoutes(parts: OwnParts): readonly Route[] {
-  const { credentials, sessions, consents, denials } = parts
+  const { credentials, consents, denials } = parts
   const read = credentials.bearer('api:read')
   const write = credentials.bearer('api:write')
   return [
-    get('/api/v1/sessions')
-      .needs(read)
-      .takes(Page)
-      .gives(200, pageOf(SessionShape))
-      .says('Your browser sessions, newest first.')
-      .does(async ({ caller, input }) => {
-        const page = await sessions.list(ownerOf(caller), paging(input))
-        return listed(page, (session) => shownSession(session, caller.sid))
-      }),
-    del('/api/v1/sessions/:id')
-      .needs(write)
-      .gives(204)
-      .says('Ends a session with the tokens obtained in it.')
-      .does(async ({ caller, params }) => {
-        if (await sessions.end(ownerOf(caller), params['id'] ?? '')) return { kind: 'empty', status: 204 }
-        throw new AppError('not_found', 'There is no such session.')
-      }),
     get('/api/v1/grants')
       .needs(read)
       .takes(Page)
@@ -142,39 +111,23 @@ export function createOwnRoutes(parts: OwnParts): readonly Route[] {
 }
 
 /** The account behind the credential; a service app has none. */
-export function ownerOf({ account }: ApiCaller): string {
+export function ownerOf({ account }: Pick<ApiCaller, 'account'>): string {
   if (account) return account.id
   throw new AppError('forbidden', 'This is about an account; an app that acts for itself has none.')
 }
 
 const json = (body: unknown): Answer => ({ kind: 'json', body })
-const isoTime = (milliseconds: number): string => new Date(milliseconds).toISOString()
+export const isoTime = (milliseconds: number): string => new Date(milliseconds).toISOString()
 
-function paging({ cursor, limit }: z.infer<typeof Page>): Paging {
+export function paging({ cursor, limit }: z.infer<typeof Page>): Paging {
   return { limit, ...(cursor === undefined ? {} : { cursor }) }
 }
 
-function listed<T>(
+export function listed<T>(
   { items, nextCursor }: { readonly items: readonly T[]; readonly nextCursor?: string },
   shown: (item: T) => unknown,
 ): Answer {
   return json({ items: items.map(shown), next_cursor: nextCursor ?? null })
-}
-
-function shownSession(
-  { id, createdAt, lastSeenAt, signedInAt, ip, userAgent, expiresAt }: Session,
-  current: string | undefined,
-) {
-  return {
-    id,
-    created_at: isoTime(createdAt),
-    last_active_at: isoTime(lastSeenAt),
-    signed_in_at: isoTime(signedInAt),
-    expires_at: expiresAt === undefined ? null : isoTime(expiresAt),
-    ip,
-    user_agent: userAgent,
-    current: id === current,
-  }
 }
 
 async function shownApp(

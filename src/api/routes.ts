@@ -13,6 +13,7 @@ import { createCredentials } from './credentials.ts'
 import { createKeyRoutes } from './keys.ts'
 import { createOwnRoutes, type OwnParts, ownerOf } from './own.ts'
 import type { CredentialParts } from './presented.ts'
+import { createSessionRoutes, type SessionParts } from './sessions.ts'
 import { usingKey } from './using.ts'
 import { createVerifyRoutes, type VerifyParts } from './verify.ts'
 
@@ -21,12 +22,12 @@ interface ApiParts
   readonly keys: Keys
   readonly anyone: AccessRule<Caller>
   readonly isKey: (credential: string) => boolean
-  readonly accounts: { find(id: string): Promise<Account | undefined> }
+  readonly accounts: { find(id: string): Promise<Account | undefined> } & SessionParts['accounts']
   readonly apps: Apps
   readonly audit: Audit
   readonly store: Pick<Store, 'read'>
   readonly makeKeyToken: VerifyParts['makeKeyToken']
-  readonly sessions: OwnParts['sessions']
+  readonly sessions: SessionParts['sessions']
   readonly consents: OwnParts['consents'] & { end(accountId: string, id: string): Promise<{ clientId: string }> }
 }
 
@@ -46,9 +47,9 @@ export function createApi(parts: ApiParts): readonly Route[] {
     ...createAccountRoutes(credentials),
     ...createAppRoutes({ credentials, apps, now: parts.now }),
     ...createVerifyRoutes({ ...credentialParts, makeKeyToken: parts.makeKeyToken }),
+    ...createSessionRoutes({ credentials, sessions: parts.sessions, accounts, audit }),
     ...createOwnRoutes({
       credentials,
-      sessions: parts.sessions,
       consents,
       denials: keys.denials,
       readLog: (accountId, paging) => store.read(accountId, paging),

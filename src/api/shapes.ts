@@ -91,6 +91,8 @@ export const Session = z.strictObject({
   expires_at: maybe(time),
   ip: text,
   user_agent: text,
+  /** Client ids of the apps signed in to from it. */
+  apps: texts,
   current: z.boolean(),
 })
 

@@ -95,6 +95,8 @@ export interface SessionRow {
   readonly ip: string
   readonly lastSeenAt: number
   readonly signedInAt: number
+  /** Names of the apps it is signed in to. */
+  readonly apps: readonly string[]
 }
 
 export interface SessionsModel {

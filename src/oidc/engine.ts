@@ -20,6 +20,8 @@ import { createProofCheck } from './proofs.ts'
 import { createProvider, sessionCookie } from './provider.ts'
 import { createSettlement } from './redemption.ts'
 import { createRefusals } from './refusals.ts'
+import { endSession } from './session-adapter.ts'
+import { createSessionLimit } from './session-limit.ts'
 import { createSessions } from './sessions.ts'
 import { accessTokenSigner } from './signers.ts'
 import { addTokenExchange } from './token-exchange.ts'
@@ -65,6 +67,14 @@ export async function createEngine(parts: EngineParts) {
   })
 
   const refusals = createRefusals({ pages, clients })
+  const limitSessions = createSessionLimit({
+    store,
+    async signOut(uid) {
+      await grants.endBound(uid)
+      return endSession(store, uid)
+    },
+    onEnded: events.sessionsEnded,
+  })
 
   let provider: Provider
   let handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>
@@ -97,6 +107,7 @@ export async function createEngine(parts: EngineParts) {
       tokens: () => tokens,
       pollGate: createPollGate(store),
       onSignOut: (sessionUid) => grants.endBound(sessionUid),
+      limitSessions,
     })
     addTokenExchange(provider, { keys: parts.keys, clients, resources, makeKeyToken, factsOf: parts.factsOf })
     events.listen(provider)

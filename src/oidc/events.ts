@@ -113,6 +113,11 @@ export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse,
     async signedOut(ctx: KoaContextWithOIDC, accountId: string): Promise<void> {
       await audit.note(callerOf(ctx, accountId), { event: 'session.signed_out', outcome: 'done', accountId })
     },
+    /** The account signed in on more browsers than it may: its oldest sessions have ended. */
+    async sessionsEnded(accountId: string, count: number): Promise<void> {
+      const entry = { event: 'session.oldest_ended', outcome: 'done', accountId } as const
+      await audit.note({ kind: 'system' }, { ...entry, details: { count } })
+    },
     unexpected: (ctx: KoaContextWithOIDC, error: unknown) => unexpected(error, ctx.path),
     noticeGivenUp: (error: unknown) => warn('a sign-out notice was given up', error),
     hookFailed: (error: unknown) => warn('the claims hook failed: its claims are left out', error),

@@ -17,6 +17,7 @@ import { keepClients } from './kept-clients.ts'
 import { type NoticeQueue, queueBackchannelLogout } from './logout.ts'
 import type { Resources } from './resources.ts'
 import { createSessionAdapter } from './session-adapter.ts'
+import type { LimitSessions } from './session-limit.ts'
 import { currentContext, currentWork, servedOrRefused } from './work.ts'
 
 export interface ProviderParts extends AdapterParts {
@@ -34,6 +35,7 @@ export interface ProviderParts extends AdapterParts {
   /** Before a session ends by its own browser: what was limited to it ends first, so that a sign-out cut short can be repeated. */
   readonly onSignOut: (sessionUid: string) => Promise<void>
   readonly factsOf: (request: object) => { ip: string; userAgent: string }
+  readonly limitSessions: LimitSessions
   /**
    * Counts a request of an app at the token endpoint; throws beyond the limit. Called once the app has proved itself, so that nobody uses up the
    * limit of another; apps that cannot prove themselves, and unknown ones, are counted by `address` as well.

@@ -7,6 +7,7 @@ import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type { Store, Stored } from '../storage/store.ts'
 import { type AdapterParts, guardStore } from './adapter.ts'
 import { artefactId, openArtefact, sealArtefact } from './artefacts.ts'
+import type { LimitSessions } from './session-limit.ts'
 import { type Artefact, currentContext, currentWork } from './work.ts'
 
 /** What a session entry shows beside its sealed payload, for lists under Settings. */
@@ -15,8 +16,13 @@ interface SessionFacts {
   readonly userAgent: string
 }
 
-export function createSessionAdapter(parts: AdapterParts & { factsOf: (request: object) => SessionFacts }): Adapter {
-  const { store, vault, now, factsOf } = parts
+interface SessionAdapterParts extends AdapterParts {
+  readonly factsOf: (request: object) => SessionFacts
+  readonly limitSessions: LimitSessions
+}
+
+export function createSessionAdapter(parts: SessionAdapterParts): Adapter {
+  const { store, vault, now, factsOf, limitSessions } = parts
 
   const remember = (stored: Stored<Artefact> | undefined): AdapterPayload | undefined => {
     if (!stored) return undefined
@@ -61,9 +67,16 @@ export function createSessionAdapter(parts: AdapterParts & { factsOf: (request: 
     const stored = await store.put('session', { id, value: storedSession(whole, before?.value), expiresAt }, 'create')
     work.loaded.set(`session:${id}`, stored)
     // Between the two ids the session could not be found: whoever ended it then left word.
-    if (!before || (await store.count(endedCounter(payload.uid))).count === 0) return
-    await store.remove('session', id)
-    work.sessionEnded = true
+    if (before && (await store.count(endedCounter(payload.uid))).count > 0) {
+      await store.remove('session', id)
+      work.sessionEnded = true
+      return
+    }
+    // Beside what is left to do: the answer waits for it, nothing else does.
+    if (!payload.accountId || !payload.uid) return
+    const limiting = limitSessions(payload.accountId, payload.uid)
+    limiting.catch(() => undefined)
+    work.pending.push(limiting)
   }
 
   return guardStore({

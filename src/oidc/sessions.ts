@@ -10,6 +10,7 @@ import type { Store } from '../storage/store.ts'
 import { type AccountSource, stands } from './accounts.ts'
 import { artefactId, openArtefact, sealArtefact } from './artefacts.ts'
 import type { Grants } from './grants.ts'
+import { endSession } from './session-adapter.ts'
 import type { Artefact } from './work.ts'
 
 /** Somebody who is signed in in this browser. `authTime` is seconds since 1970; `sid` is the session's public id. */
@@ -32,6 +33,8 @@ export interface SessionLine {
   readonly ip: string
   readonly userAgent: string
   readonly expiresAt?: number
+  /** Client ids of the apps that it is signed in to and that hold something from it. */
+  readonly apps: readonly string[]
 }
 
 export interface SessionPage {
@@ -73,12 +76,26 @@ interface LibrarySession {
   acr?: string
   amr?: string[]
   sudo?: boolean
+  authorizations?: Readonly<Record<string, { readonly grantId?: string }>>
 }
 
 export function createSessions({ provider, store, vault, accounts, grants }: SessionsParts): Sessions {
   const endEntry = async (entry: { id: string; value: Artefact }): Promise<void> => {
-    await store.remove('session', entry.id)
-    if (entry.value.uid) await grants.endAll({ sessionUid: entry.value.uid })
+    const { uid } = entry.value
+    if (!uid) return void (await store.remove('session', entry.id))
+    await endSession(store, uid)
+    await grants.endAll({ sessionUid: uid })
+  }
+
+  /** An app whose grant has ended is signed in to by nobody, whatever the session still says. */
+  const appsOf = async (value: Artefact): Promise<string[]> => {
+    const { authorizations = {} } = (openArtefact(vault, 'Session', value) ?? {}) as Partial<LibrarySession>
+    const living = await Promise.all(
+      Object.entries(authorizations).map(async ([clientId, { grantId }]) =>
+        grantId && (await store.find('grant', artefactId('Grant', grantId))) ? [clientId] : [],
+      ),
+    )
+    return living.flat()
   }
 
   return {
@@ -98,7 +115,12 @@ export function createSessions({ provider, store, vault, accounts, grants }: Ses
         ...options,
       })
       return {
-        items: items.map(({ value, expiresAt }) => sessionLine(value, expiresAt)),
+        items: await Promise.all(
+          items.map(async ({ value, expiresAt }) => ({
+            ...sessionLine(value, expiresAt),
+            apps: await appsOf(value),
+          })),
+        ),
         ...(nextCursor === undefined ? {} : { nextCursor }),
       }
     },
@@ -149,7 +171,7 @@ export function createSessions({ provider, store, vault, accounts, grants }: Ses
   }
 }
 
-function sessionLine(value: Artefact, expiresAt: number | undefined): SessionLine {
+function sessionLine(value: Artefact, expiresAt: number | undefined): Omit<SessionLine, 'apps'> {
   return {
     id: value.uid ?? '',
     createdAt: Number(value['createdAt'] ?? 0),

@@ -62,7 +62,7 @@ export interface Work {
   errorRef?: string
   /** What the grant of this authorization is found by, and whether it ends with the browser session. */
   grantFields?: { readonly sessionUid: string; readonly consentId: string; readonly bound: boolean }
-  /** Audit entries begun by the library's events; the answer waits for them. */
+  /** What runs beside the library's own work, such as audit entries; the answer waits for it. */
   readonly pending: Promise<void>[]
   /** What goes when everything else is done and noted: a request sent again after a failure must find it, to finish the work. */
   readonly lastly: (() => Promise<unknown>)[]

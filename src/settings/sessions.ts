@@ -24,6 +24,8 @@ interface SessionLine {
   readonly signedInAt: number
   readonly ip: string
   readonly userAgent: string
+  /** Client ids of the apps it is signed in to. */
+  readonly apps: readonly string[]
 }
 
 export interface SessionsOfAccount {
@@ -41,6 +43,7 @@ interface SessionsParts {
   readonly draw: Draw
   readonly sessions: SessionsOfAccount
   readonly accounts: Pick<Accounts, 'signOutEverywhere'>
+  readonly appName: (clientId: string) => Promise<string | undefined>
   readonly audit: Audit
 }
 
@@ -58,14 +61,17 @@ export function createSessionsPage(parts: SessionsParts): readonly Route[] {
   ]
 }
 
-function list({ sessions, draw }: SessionsParts): Handler<z.infer<typeof Shown>, Person, unknown> {
+function list({ sessions, appName, draw }: SessionsParts): Handler<z.infer<typeof Shown>, Person, unknown> {
   return async ({ caller, input }) => {
     const { items, nextCursor } = await sessions.list(caller.account.id, {
       limit: PAGE_SIZE,
       ...(input.cursor === undefined ? {} : { cursor: input.cursor }),
     })
+    const rows = await Promise.all(
+      items.map(async (line) => ({ ...rowOf(line, caller.sid), apps: await namesOf(line.apps, appName) })),
+    )
     return draw('settings/sessions', caller, {
-      rows: items.map((line) => rowOf(line, caller.sid)).sort((a, b) => Number(b.isHere) - Number(a.isHere)),
+      rows: rows.sort((a, b) => Number(b.isHere) - Number(a.isHere)),
       isFirstPage: input.cursor === undefined,
       ...(input.ended === undefined ? {} : { ended: input.ended }),
       ...(nextCursor === undefined ? {} : { nextUrl: `/settings/sessions?cursor=${encodeURIComponent(nextCursor)}` }),
@@ -73,8 +79,12 @@ function list({ sessions, draw }: SessionsParts): Handler<z.infer<typeof Shown>,
   }
 }
 
-function rowOf({ id, lastSeenAt, signedInAt, ip, userAgent }: SessionLine, here: string): SessionRow {
+function rowOf({ id, lastSeenAt, signedInAt, ip, userAgent }: SessionLine, here: string): Omit<SessionRow, 'apps'> {
   return { id, lastSeenAt, signedInAt, ip, ...describeDevice(userAgent), isHere: id === here }
+}
+
+async function namesOf(clientIds: readonly string[], appName: SessionsParts['appName']): Promise<string[]> {
+  return Promise.all(clientIds.map(async (clientId) => (await appName(clientId)) ?? clientId))
 }
 
 function endOne({ sessions, audit }: SessionsParts): Handler<object, Person, unknown> {

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { callApi, makeKey, newOwner, type Owner, ownApp } from '../support/api.ts'
 import { type AppClient, appClient, basic, registerApp } from '../support/app-client.ts'
 import { type Licet, startLicet } from '../support/licet.ts'
+import { Person } from '../support/person.ts'
 
 let licet: Licet
 let app: AppClient
@@ -144,6 +145,26 @@ test('sessions are listed with the own one marked, and ending one ends what was 
   assert.equal((await owner.call('DELETE', `/api/v1/sessions/${session.id}`)).status, 204)
   assert.equal((await owner.call('GET', '/api/v1/sessions')).status, 401)
   assert.equal((await app.refresh(owner.refreshToken)).status, 400)
+})
+
+test('all other sessions are ended, then everything, with what was obtained in them', async () => {
+  const [owner, other] = [await newOwner(licet, { app }), new Person(licet.issuer)]
+  const elsewhere = await app.redeem(await app.obtainCode(other, owner.email))
+  const list = async () => (await owner.call('GET', '/api/v1/sessions')).body.items
+  assert.deepEqual(
+    (await list()).map(({ apps }: { apps: string[] }) => apps),
+    [[app.clientId], [app.clientId]],
+  )
+  assert.equal((await owner.call('DELETE', '/api/v1/sessions')).status, 204)
+  assert.equal((await list()).length, 1)
+  assert.equal((await app.refresh(elsewhere.body.refresh_token)).status, 400)
+  assert.equal((await owner.call('DELETE', '/api/v1/sessions?everywhere=true')).status, 204)
+  assert.equal((await owner.call('GET', '/api/v1/sessions')).status, 401)
+  assert.equal((await app.refresh(owner.refreshToken)).status, 400)
+  const { items } = await licet.core.store.read(owner.accountId, { limit: 10 })
+  const events = items.map(({ record }) => record['event'])
+  for (const event of ['session.others_ended', 'account.signed_out_everywhere'])
+    assert.ok(events.includes(event), event)
 })
 
 test('activity tells what was done, newest first, page by page', async () => {

@@ -1,5 +1,6 @@
 /**
- * Sign-outs against requests in flight, and tabs of one browser against each other, on two processes over Redis (threats.md SS2, RC6, RC7).
+ * Sign-outs against requests in flight, and tabs of one browser against each other, on two processes over Redis (threats.md SS2, RC6, RC7), and more
+ * sign-ins than an account may have (SS8).
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -7,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type AppClient, newPerson, registerApp, type SignedIn } from '../support/app-client.ts'
 import { answerOf, authorizeUrl, locationOf } from '../support/authorize.ts'
 import { PASSWORD } from '../support/licet.ts'
-import type { Person, Visit } from '../support/person.ts'
+import { Person, type Visit } from '../support/person.ts'
 import { skipWithout } from '../support/tools.ts'
 import { startTwoProcesses, type TwoProcesses } from '../support/two-processes.ts'
 
@@ -86,6 +87,37 @@ describe('on two processes over Redis', { skip: skipWithout('redis-server') }, (
         assert.equal(await isSignedIn(browser, client), false, `round ${round}`)
     }
     assert.ok(signedOut > 0)
+  })
+
+  test('SS8: beyond a hundred sessions each sign-in ends the oldest, also with twenty at once on two processes', async () => {
+    const { person: oldest, email, accountId } = await signedIn(two, client)
+    const group = { group: 'accountId', value: accountId, limit: 1000 }
+    const stored = async () => (await two.core.store.list<{ uid: string }>('session', group)).items
+    const first = (await stored())[0]?.value.uid
+    // Written as sign-ins write them; signing in 150 times would take a minute and show nothing else.
+    const expiresAt = Date.now() + 3_600_000
+    const fill = async (from: number, to: number) => {
+      for (let index = from; index < to; index += 1) {
+        const value = { accountId, uid: `filled-${index}`, sealed: '' }
+        await two.core.store.put('session', { id: `filled-${accountId}-${index}`, value, expiresAt }, 'create')
+      }
+    }
+    await fill(0, 99)
+    assert.equal((await stored()).length, 100)
+    assert.equal(await isSignedIn(oldest, client), true)
+    const browsers = Array.from({ length: 20 }, (_, index) => new Person(two.issuer, two.origins[index % 2]))
+    const backs = await Promise.all(browsers.map((browser) => browser.authorize(authorizeUrl(client), { email })))
+    for (const back of backs) assert.ok(answerOf(back).get('code'), back.href)
+    const left = (await stored()).map(({ value }) => value.uid)
+    assert.equal(left.length, 100)
+    for (const uid of [first, ...Array.from({ length: 19 }, (_, index) => `filled-${index}`)])
+      assert.ok(uid && !left.includes(uid), uid)
+    assert.equal(await isSignedIn(oldest, client), false)
+    for (const browser of browsers) assert.equal(await isSignedIn(browser, client), true)
+    // What an older server left behind goes with the next sign-ins, a page at a time.
+    await fill(100, 250)
+    for (const _ of [1, 2]) await new Person(two.issuer).authorize(authorizeUrl(client), { email })
+    assert.equal((await stored()).length, 100)
   })
 
   test('RC7: twenty times two tabs sign in and consent at once; both finish and the session knows both apps', async () => {

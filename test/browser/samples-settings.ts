@@ -66,7 +66,16 @@ export const settingsSamples = {
   'settings-sessions': page('settings/sessions', {
     shell: shell('sessions'),
     rows: [
-      { id: 'a', isHere: true, browser: 'Chrome', system: 'macOS', ip: '203.0.113.24', lastSeenAt: at, signedInAt: at },
+      {
+        id: 'a',
+        isHere: true,
+        browser: 'Chrome',
+        system: 'macOS',
+        ip: '203.0.113.24',
+        lastSeenAt: at,
+        signedInAt: at,
+        apps: ['Notes', 'Console'],
+      },
       {
         id: 'b',
         isHere: false,
@@ -75,8 +84,9 @@ export const settingsSamples = {
         ip: '2001:db8:1234:5678:9abc:def0:1234:5678',
         lastSeenAt: at,
         signedInAt: at,
+        apps: ['Notes'],
       },
-      { id: 'c', isHere: false, ip: '198.51.100.7', lastSeenAt: at, signedInAt: at },
+      { id: 'c', isHere: false, ip: '198.51.100.7', lastSeenAt: at, signedInAt: at, apps: [] },
     ],
     isFirstPage: true,
     nextUrl: '/settings/sessions?cursor=x',

@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { registerApp } from '../support/app-client.ts'
 import { type Licet, newAccount, PASSWORD, startLicet } from '../support/licet.ts'
 import { formsOf, Person, textOf } from '../support/person.ts'
 
@@ -55,6 +56,17 @@ test('every browser is listed, and another one is out once it is ended', async (
   assert.match(textOf(ended.body), /1 session was ended/)
   assert.match((await other.person.open('/settings')).body, /name="password"/)
   assert.equal((await person.open('/settings')).url, `${licet.issuer}/settings`)
+})
+
+test('a session tells the apps that it is signed in to, until they are disconnected', async () => {
+  const { person, account } = await enter()
+  const app = await registerApp(licet, { name: 'Field notes' })
+  const apps = async () => /Signed in to ([\w ]+)/.exec(textOf((await person.open('/settings/sessions')).body))?.[1]
+  assert.equal(await apps(), undefined)
+  await app.obtainCode(person, account.email)
+  assert.equal((await apps())?.startsWith('Field notes'), true)
+  await licet.core.store.removeGroup('grant', 'accountId', account.id)
+  assert.equal(await apps(), undefined)
 })
 
 test('changing the password signs every other browser out and keeps this one', async () => {
