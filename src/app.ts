@@ -57,6 +57,7 @@ import { startProtocol } from './protocol.ts'
 import { clientLimit, createDoors } from './protocol-doors.ts'
 import { randomToken } from './secrets.ts'
 import { and, anyForm, anyone, formFor, formOf, loopbackOrToken } from './security/access.ts'
+import { createAdministration } from './security/administration.ts'
 import { createCsrf } from './security/csrf.ts'
 import { createGuesses } from './security/guesses.ts'
 import { createSecurityHeaders } from './security/headers.ts'
@@ -149,8 +150,11 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       api_credential: rateLimits.apiCredential,
       client_secret: { limit: 20, windowSeconds: 60 },
       device_address: { limit: 10, windowSeconds: 60 },
+      domain_proof: { limit: 10, windowSeconds: 60 },
     },
   })
+  const administration = createAdministration(config.network.adminNetworks)
+  const limitProof = (accountId: string) => limiter.enforce('domain_proof', accountId)
   const authenticate = createAuthenticate({ store, audit, vault, passwords, limit: rateLimits.signInAccount })
 
   // Pages
@@ -355,6 +359,9 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
         credential.startsWith(`${brand.keyPrefix}_key_`) || credential.startsWith(`${brand.keyPrefix}_pat_`),
       accounts,
       apps,
+      publishers: core.publishers,
+      limitProof,
+      administration,
       audit,
       store,
       sessions: engine.sessions,

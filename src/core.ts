@@ -11,6 +11,8 @@ import { createPasswords, type Passwords } from './accounts/password.ts'
 import { type Apps, createApps } from './apps/apps.ts'
 import { createClientDocuments } from './apps/client-documents.ts'
 import { type ConfiguredApp, takeConfigured } from './apps/configured.ts'
+import { createDomainProofs } from './apps/domain-proof.ts'
+import { createPublishers, type Publishers } from './apps/publishers.ts'
 import { createRegistration, type Registration } from './apps/registration.ts'
 import type { Config } from './config/schema.ts'
 import { AppError } from './errors.ts'
@@ -19,7 +21,7 @@ import { type Audit, createAudit } from './observability/audit.ts'
 import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
 import { createVault, type Vault } from './secrets.ts'
 import { createOutbound, type Outbound } from './security/outbound.ts'
-import { createResolve } from './security/resolve.ts'
+import { createResolve, createResolveTxt } from './security/resolve.ts'
 import { openStore } from './storage/open.ts'
 import type { Store } from './storage/store.ts'
 
@@ -40,6 +42,7 @@ export interface Core {
   readonly passwords: Passwords
   readonly accounts: Accounts
   readonly apps: Apps
+  readonly publishers: Publishers
   readonly keys: Keys
   /** The one way out. */
   readonly outbound: Outbound
@@ -77,6 +80,7 @@ export async function openCore(
     ...(config.outbound.ca === undefined ? {} : { ca: config.outbound.ca }),
   })
   const { apps, registration } = openApps(config, { store, vault, audit, now, outbound })
+  const proofs = createDomainProofs({ fetch: outbound.fetch, resolveTxt: createResolveTxt() })
   const keys = openKeys(config, { store, audit, now, accounts }, onTrouble)
   const signingKeys = createSigningKeys({ store, vault, now })
   return {
@@ -87,6 +91,7 @@ export async function openCore(
     passwords,
     accounts,
     apps,
+    publishers: createPublishers({ apps, proofs, now }),
     keys,
     outbound,
     registration,

@@ -7,14 +7,21 @@ import type { App } from '../apps/app.ts'
 import { describeApp } from '../apps/app.ts'
 import type { Apps, IssuedApp } from '../apps/apps.ts'
 import { getOwnApp, refuseMoreApps } from '../apps/ownership.ts'
+import type { Publishers } from '../apps/publishers.ts'
 import type { AppChange } from '../apps/records.ts'
 import { type Answer, del, get, patch, post, type Route } from '../http/route.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
 import { ownerOf } from './own.ts'
-import { App as AppShape, IssuedApp as IssuedAppShape, pageOf } from './shapes.ts'
+import { App as AppShape, Challenge, IssuedApp as IssuedAppShape, pageOf } from './shapes.ts'
 
-interface AppParts {
+export interface ProofParts {
+  readonly publishers: Pick<Publishers, 'challenge' | 'prove'>
+  /** Refuses when this account has let us look too often. */
+  readonly limitProof: (accountId: string) => Promise<unknown>
+}
+
+interface AppParts extends ProofParts {
   readonly credentials: Credentials
   readonly apps: Pick<Apps, 'create' | 'find' | 'list' | 'change' | 'remove' | 'rotateSecret'>
   readonly now: () => number
@@ -40,15 +47,31 @@ const NewAppBody = z.strictObject({
   logo_uri: uri.optional(),
   policy_uri: uri.optional(),
   tos_uri: uri.optional(),
+  description: z.string().max(1000).optional(),
+  testers: z.array(z.string().max(500)).max(200).optional(),
 })
-const ChangeBody = NewAppBody.omit({ type: true, auth: true }).partial()
+const { type: _type, auth: _auth, ...changeable } = NewAppBody.shape
+/** `null` takes away what an app need not have. */
+const ChangeBody = z.strictObject(changeable).extend({
+  name: changeable.name.optional(),
+  jwks: changeable.jwks.nullable(),
+  jwks_uri: changeable.jwks_uri.nullable(),
+  backchannel_logout_uri: changeable.backchannel_logout_uri.nullable(),
+  client_uri: changeable.client_uri.nullable(),
+  logo_uri: changeable.logo_uri.nullable(),
+  policy_uri: changeable.policy_uri.nullable(),
+  tos_uri: changeable.tos_uri.nullable(),
+  description: changeable.description.nullable(),
+  testers: changeable.testers.nullable(),
+})
+const Domain = z.object({ domain: z.string().max(300) })
 const RotateBody = z.strictObject({ overlap_seconds: z.number().optional() })
 const Page = z.object({
   cursor: z.string().max(500).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
 
-export function createAppRoutes({ credentials, apps, now }: AppParts): readonly Route[] {
+export function createAppRoutes({ credentials, apps, publishers, limitProof, now }: AppParts): readonly Route[] {
   const read = credentials.bearer('api:read')
   const getOwned = (caller: ApiCaller, clientId = ''): Promise<App> => getOwnApp(apps, ownerOf(caller), clientId)
   const shown = (app: App) => describeApp(app, now())
@@ -109,6 +132,24 @@ export function createAppRoutes({ credentials, apps, now }: AppParts): readonly 
         const { clientId } = await getOwned(caller, params['id'])
         const overlap = overlapSeconds === undefined ? {} : { overlapSeconds }
         return issued(await apps.rotateSecret(caller.caller, clientId, overlap))
+      }),
+    get('/api/v1/apps/:id/publisher')
+      .needs(read)
+      .takes(Domain)
+      .gives(200, Challenge)
+      .says('What to publish at a domain, as a TXT record or as a file, to show that an app of yours belongs to it.')
+      .does(async ({ caller, params, input }) =>
+        json(publishers.challenge(await getOwned(caller, params['id']), input.domain)),
+      ),
+    post('/api/v1/apps/:id/publisher')
+      .needs(credentials.personal('api:write'))
+      .takes(Domain)
+      .gives(200, AppShape)
+      .says('Looks whether it is published, and then asks an operator to verify the app.')
+      .does(async ({ caller, params, input }) => {
+        const app = await getOwned(caller, params['id'])
+        await limitProof(ownerOf(caller))
+        return json(shown(await publishers.prove(caller.caller, app, input.domain)))
       }),
   ]
 }

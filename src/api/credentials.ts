@@ -20,6 +20,8 @@ export interface Credentials {
   bearer(scope?: string): AccessRule<ApiCaller>
   /** As `bearer`, but never a key: what would change keys must come from a person's access token. */
   personal(scope: string): AccessRule<ApiCaller>
+  /** An administrator's own access token with `api:admin`, from a network that may administer. */
+  administrator(): AccessRule<ApiCaller>
   /** As `bearer`, but only an access token of a person whose interactive sign-in is recent (RFC 9470). */
   recent(scope: string): AccessRule<ApiCaller>
 }
@@ -50,10 +52,14 @@ export function createCredentials(parts: CredentialParts): Credentials {
         (ctx) => admit(ctx, scope),
       ),
     personal: (scope) =>
-      rule(`bearer ${scope}, no key`, `An access token of a person with \`${scope}\`.`, scope, async (ctx) => {
-        const caller = await admit(ctx, scope)
-        if (caller.kind === 'access_token' && caller.account && caller.actor === undefined) return caller
-        throw new AppError('forbidden', 'Only a person can do this: sign in instead of using a key.')
+      rule(`bearer ${scope}, no key`, `An access token of a person with \`${scope}\`.`, scope, async (ctx) =>
+        onlyPerson(await admit(ctx, scope)),
+      ),
+    administrator: () =>
+      rule('administrator', 'An access token of an administrator with `api:admin`.', 'api:admin', async (ctx) => {
+        const caller = onlyPerson(await admit(ctx, 'api:admin'))
+        parts.administration.refuseOthers(caller.account, caller.ip)
+        return caller
       }),
     recent: (scope) =>
       rule(
@@ -67,6 +73,11 @@ export function createCredentials(parts: CredentialParts): Credentials {
         },
       ),
   }
+}
+
+function onlyPerson(caller: ApiCaller): ApiCaller {
+  if (caller.kind === 'access_token' && caller.account && caller.actor === undefined) return caller
+  throw new AppError('forbidden', 'Only a person can do this: sign in instead of using a key.')
 }
 
 function admitting(parts: CredentialParts) {

@@ -8,6 +8,7 @@ import type { Denial } from '../keys/denials.ts'
 import type { Key } from '../keys/key.ts'
 import type { Caller } from '../observability/audit.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
+import type { Administration } from '../security/administration.ts'
 import type { RateLimiter, Standing } from '../security/rate-limit.ts'
 import { invalidToken, unauthenticated } from './refusals.ts'
 
@@ -46,6 +47,7 @@ export interface CredentialParts {
   readonly limiter: Pick<RateLimiter<'api_credential'>, 'take' | 'look'>
   readonly now: () => number
   readonly recentSeconds: number
+  readonly administration: Administration
 }
 
 /** RFC 6750 §2.1: the header, and nothing else; a token in the query is refused wherever it comes. */

@@ -3,12 +3,14 @@
  */
 import type { Account } from '../accounts/account.ts'
 import type { Apps } from '../apps/apps.ts'
+import type { Publishers } from '../apps/publishers.ts'
 import type { AccessRule, Route } from '../http/route.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
 import type { Store } from '../storage/store.ts'
 import { createAccountRoutes } from './accounts.ts'
-import { createAppRoutes } from './apps.ts'
+import { createAdminAppRoutes } from './admin-apps.ts'
+import { createAppRoutes, type ProofParts } from './apps.ts'
 import { createCredentials } from './credentials.ts'
 import { createKeyRoutes } from './keys.ts'
 import { createOwnRoutes, type OwnParts, ownerOf } from './own.ts'
@@ -18,12 +20,17 @@ import { usingKey } from './using.ts'
 import { createVerifyRoutes, type VerifyParts } from './verify.ts'
 
 interface ApiParts
-  extends Pick<CredentialParts, 'issuer' | 'audience' | 'checkToken' | 'limiter' | 'now' | 'recentSeconds'> {
+  extends Pick<
+    CredentialParts,
+    'issuer' | 'audience' | 'checkToken' | 'limiter' | 'now' | 'recentSeconds' | 'administration'
+  > {
   readonly keys: Keys
   readonly anyone: AccessRule<Caller>
   readonly isKey: (credential: string) => boolean
   readonly accounts: { find(id: string): Promise<Account | undefined> } & SessionParts['accounts']
   readonly apps: Apps
+  readonly publishers: Publishers
+  readonly limitProof: ProofParts['limitProof']
   readonly audit: Audit
   readonly store: Pick<Store, 'read'>
   readonly makeKeyToken: VerifyParts['makeKeyToken']
@@ -45,7 +52,8 @@ export function createApi(parts: ApiParts): readonly Route[] {
   return [
     ...createKeyRoutes({ credentials, keys, parent: usingKey(credentialParts), anyone: parts.anyone }),
     ...createAccountRoutes(credentials),
-    ...createAppRoutes({ credentials, apps, now: parts.now }),
+    ...createAppRoutes({ credentials, ...parts }),
+    ...createAdminAppRoutes({ credentials, ...parts }),
     ...createVerifyRoutes({ ...credentialParts, makeKeyToken: parts.makeKeyToken }),
     ...createSessionRoutes({ credentials, sessions: parts.sessions, accounts, audit }),
     ...createOwnRoutes({

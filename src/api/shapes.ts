@@ -70,6 +70,18 @@ export const App = z.strictObject({
   id_token_signed_response_alg: z.enum(['ES256', 'RS256']),
   first_party: z.boolean(),
   verified: z.boolean(),
+  description: maybe(text),
+  client_uri: maybe(text),
+  logo_uri: maybe(text),
+  policy_uri: maybe(text),
+  tos_uri: maybe(text),
+  jwks: maybe(z.looseObject({})),
+  jwks_uri: maybe(text),
+  backchannel_logout_uri: maybe(text),
+  testers: texts,
+  publisher: maybe(z.strictObject({ domain: text, by: z.enum(['dns', 'file']), proven_at: time })),
+  review: maybe(z.enum(['waiting'])),
+  declined_reason: maybe(text),
   resource_server: maybe(text),
   owner: maybe(text),
   state: z.enum(['active', 'suspended']),
@@ -82,6 +94,13 @@ export const App = z.strictObject({
 
 /** `client_secret` stands in this answer and nowhere else. */
 export const IssuedApp = z.strictObject({ ...App.shape, client_secret: text.optional() })
+
+/** What to publish to show that one commands a domain; one of the two is enough. */
+export const Challenge = z.strictObject({
+  domain: text,
+  txt: z.strictObject({ name: text, value: text }),
+  file: z.strictObject({ url: text, content: text }),
+})
 
 export const Session = z.strictObject({
   id: text,

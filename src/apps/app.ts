@@ -44,6 +44,17 @@ export interface AppFields {
   readonly logoUri?: string
   readonly policyUri?: string
   readonly tosUri?: string
+  /** What it is for, in its developer's own words. Clean, one line. */
+  readonly description?: string
+  /** Mail addresses of who may try it while it is not verified, where the operator's policy asks for that. */
+  readonly testers?: readonly string[]
+}
+
+/** A domain whose owner has shown that the app is theirs. `provenAt`: milliseconds since 1970. */
+export interface Publisher {
+  readonly domain: string
+  readonly by: 'dns' | 'file'
+  readonly provenAt: number
 }
 
 /** What the operator and the server decide. */
@@ -61,6 +72,12 @@ export interface AppRecord extends AppFields {
   /** It asked to be forgotten: its id never works again. */
   readonly removedAt?: number
   readonly suspended?: { readonly at: number; readonly reason: string }
+  /** Who publishes it, as far as the domain tells; an operator decides whether that is who people will take it for. */
+  readonly publisher?: Publisher
+  /** It waits for an operator's decision. */
+  readonly review?: 'waiting'
+  /** Why an operator did not verify it. */
+  readonly declined?: { readonly at: number; readonly reason: string }
   /** At most two live ones. */
   readonly secrets: readonly AppSecret[]
   readonly createdAt: number
@@ -90,6 +107,20 @@ export function describeApp(app: App, now: number) {
     id_token_signed_response_alg: app.idTokenSignedResponseAlg,
     first_party: app.firstParty,
     verified: app.verified,
+    description: app.description ?? null,
+    client_uri: app.clientUri ?? null,
+    logo_uri: app.logoUri ?? null,
+    policy_uri: app.policyUri ?? null,
+    tos_uri: app.tosUri ?? null,
+    jwks: app.jwks ?? null,
+    jwks_uri: app.jwksUri ?? null,
+    backchannel_logout_uri: app.backchannelLogoutUri ?? null,
+    testers: app.testers ?? [],
+    publisher: app.publisher
+      ? { domain: app.publisher.domain, by: app.publisher.by, proven_at: at(app.publisher.provenAt) }
+      : null,
+    review: app.review ?? null,
+    declined_reason: app.declined?.reason ?? null,
     resource_server: app.resourceServer ?? null,
     owner: app.ownerId ?? null,
     state: app.suspended ? 'suspended' : 'active',

@@ -26,6 +26,20 @@ export interface AppPage {
   readonly nextCursor?: string
 }
 
+/** Apps of one owner, or those that wait for an operator's decision. */
+export interface AppQuery {
+  readonly ownerId?: string
+  readonly review?: 'waiting'
+  readonly cursor?: string
+  readonly limit?: number
+}
+
+/** What the audit says of a change. */
+interface Noted {
+  readonly event: string
+  readonly details?: Readonly<Record<string, string>>
+}
+
 export interface Apps {
   /** @throws invalid_request with one entry per wrong field. */
   create(caller: Caller, wanted: NewApp): Promise<IssuedApp>
@@ -33,14 +47,12 @@ export interface Apps {
   find(clientId: string): Promise<App | undefined>
   /** @throws not_found */
   getById(clientId: string): Promise<App>
-  /** The configured ones first, on the first page, unless an owner is named. */
-  list(options?: { ownerId?: string; cursor?: string; limit?: number }): Promise<AppPage>
+  /** The configured ones first, on the first page, unless an owner or the queue is named. */
+  list(options?: AppQuery): Promise<AppPage>
   /** Takes `verified` away when name, redirect URIs or links change. @throws invalid_request, not_found, forbidden for a configured app. */
   change(caller: Caller, clientId: string, change: AppChange): Promise<App>
   suspend(caller: Caller, clientId: string, reason: string): Promise<App>
   resume(caller: Caller, clientId: string): Promise<App>
-  /** An operator's word that the app is whose it says it is. */
-  verify(caller: Caller, clientId: string): Promise<App>
   /** Removes the app itself; its grants and tokens are removed by those who hold them. */
   remove(caller: Caller, clientId: string): Promise<void>
   /** A new secret; the old one works for `overlapSeconds` more (0 to 604,800, default 86,400). @throws invalid_request for an app without secrets. */
@@ -49,8 +61,8 @@ export interface Apps {
   verifySecret(app: Pick<App, 'secrets'>, clientSecret: string): boolean
   /** Stores an app that registered itself, on the first consent of a person; does nothing for every other app. */
   keep(clientId: string): Promise<void>
-  /** Replaces what a stored app says of itself. @throws not_found */
-  replace(caller: Caller, clientId: string, next: (app: AppRecord) => AppRecord): Promise<App>
+  /** Replaces the record of a stored app. What `next` throws leaves it as it is. @throws not_found, forbidden for a configured app. */
+  replace(caller: Caller, clientId: string, next: (app: AppRecord) => AppRecord, noted?: Noted): Promise<App>
   /** Calls after every change in this process, with the app's id. Returns the way to stop. */
   onChange(listener: (clientId: string) => void): () => void
 }
@@ -98,11 +110,16 @@ export function createApps(dependencies: Dependencies): Apps {
     async getById(clientId) {
       return (await find(clientId)) ?? missing()
     },
-    async list({ ownerId, ...paging } = {}) {
-      const group = ownerId === undefined ? {} : { group: 'ownerId', value: ownerId }
+    async list({ ownerId, review, ...paging } = {}) {
+      const isWhole = ownerId === undefined && review === undefined
+      const group = isWhole
+        ? {}
+        : review
+          ? { group: 'review', value: review }
+          : { group: 'ownerId', value: ownerId ?? '' }
       const { items, ...more } = await store.list<AppRecord>('app', { ...group, ...paging })
       const stored = items.filter(({ id }) => !configured.has(id)).map(toApp)
-      const first = ownerId === undefined && paging.cursor === undefined ? [...configured.values()] : []
+      const first = isWhole && paging.cursor === undefined ? [...configured.values()] : []
       return { items: [...first, ...stored], ...more }
     },
     verifySecret: (app, clientSecret) => matchesSecret(app.secrets, clientSecret, now()),
@@ -178,9 +195,6 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
         rewrite(clientId, ({ suspended: _suspended, ...app }) => app),
       )
     },
-    async verify(caller, clientId) {
-      return record(caller, 'app.verified', clientId, () => rewrite(clientId, (app) => ({ ...app, verified: true })))
-    },
     async remove(caller, clientId) {
       await record(caller, 'app.removed', clientId, async () => {
         if (!(await store.remove('app', clientId))) missing()
@@ -193,8 +207,8 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
       await store.put<AppRecord>('app', { id: clientId, value }, 'create').catch(ignoreConflict)
       tell(clientId)
     },
-    async replace(caller, clientId, next) {
-      return record(caller, 'app.changed', clientId, () => rewrite(clientId, next))
+    async replace(caller, clientId, next, { event, details } = { event: 'app.changed' }) {
+      return record(caller, event, clientId, () => rewrite(clientId, next), details)
     },
     async rotateSecret(caller, clientId, { overlapSeconds: overlap = overlapSeconds.standard } = {}) {
       const { clientSecret, secret } = newSecret(keyPrefix, now())

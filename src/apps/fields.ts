@@ -3,7 +3,7 @@
  * their developers; all wrong fields are named together, by the names of the wire.
  */
 import { takeAttributes } from '../attributes.ts'
-import { cleanName, NAME_LIMIT } from '../display-name.ts'
+import { cleanName, cleanText, NAME_LIMIT } from '../display-name.ts'
 import { AppError, type FieldError } from '../errors.ts'
 import type { AppFields, JwkSet } from './app.ts'
 import { type AppAuth, type AppType, appTypes } from './app-types.ts'
@@ -31,6 +31,8 @@ export interface WantedFields {
   readonly logoUri?: Maybe<string>
   readonly policyUri?: Maybe<string>
   readonly tosUri?: Maybe<string>
+  readonly description?: Maybe<string>
+  readonly testers?: Maybe<readonly string[]>
 }
 
 /** What the operator has decided about the app, as far as it bears on its fields. */
@@ -44,6 +46,8 @@ export type ScopeRules = Readonly<Record<string, { readonly thirdParty: boolean 
 
 const IDENTITY_SCOPES = new Set(['openid', 'profile', 'email', 'offline_access'])
 const SCOPE_LIMIT = 100
+const DESCRIPTION_LIMIT = 200
+const TESTER_LIMIT = 100
 const URI_FIELDS = [
   ['jwksUri', 'jwks_uri'],
   ['backchannelLogoutUri', 'backchannel_logout_uri'],
@@ -73,7 +77,10 @@ export function takeFields(wanted: WantedFields, standing: Standing, scopeRules:
   const optionalScopes = [...new Set(wanted.optionalScopes ?? [])]
   wrong.push(...scopeProblems('scopes', scopes, wanted.type, standing, scopeRules))
   wrong.push(...scopeProblems('optional_scopes', optionalScopes, wanted.type, standing, scopeRules))
-  wrong.push(...keyProblems(wanted, auth), ...uriProblems(wanted))
+  wrong.push(...keyProblems(wanted, auth), ...uriProblems(wanted), ...testerProblems(wanted.testers ?? []))
+  const description = cleanText(wanted.description ?? '')
+  if ([...description].length > DESCRIPTION_LIMIT)
+    refuse('description', 'too_long', `Use at most ${DESCRIPTION_LIMIT} characters.`)
   const metadata = takeAttributes(wanted.metadata ?? {}, '/metadata')
   if (!name || wrong.length > 0) throw refusal(wrong)
 
@@ -89,6 +96,8 @@ export function takeFields(wanted: WantedFields, standing: Standing, scopeRules:
     dpop: wanted.dpop ?? false,
     idTokenSignedResponseAlg: wanted.idTokenSignedResponseAlg ?? 'ES256',
     ...(wanted.jwks ? { jwks: wanted.jwks } : {}),
+    ...(description === '' ? {} : { description }),
+    ...(wanted.testers?.length ? { testers: [...new Set(wanted.testers)] } : {}),
     ...Object.fromEntries(URI_FIELDS.flatMap(([field]) => (wanted[field] ? [[field, wanted[field]]] : []))),
   }
 }
@@ -131,6 +140,17 @@ function uriProblems(wanted: WantedFields): FieldError[] {
       ? []
       : judgeRedirectUris([uri], 'web', `/${name}`).problems.map((problem) => ({ ...problem, pointer: `/${name}` }))
   })
+}
+
+/** Only the form is looked at: whether somebody has an account under that address is nobody's business. */
+function testerProblems(testers: readonly string[]): FieldError[] {
+  const refuse = (at: string, code: string, detail: string) => ({ pointer: `/testers${at}`, code, detail })
+  if (testers.length > TESTER_LIMIT) return [refuse('', 'too_many', `Name at most ${TESTER_LIMIT} people.`)]
+  return testers.flatMap((tester, index) =>
+    tester.length <= 254 && /^[^\s@]+@[^\s@]+$/.test(tester)
+      ? []
+      : [refuse(`/${index}`, 'malformed', 'Give a mail address.')],
+  )
 }
 
 function refusal(fields: readonly FieldError[]): AppError {

@@ -16,8 +16,10 @@ export interface NewApp extends WantedFields {
   readonly ownerId?: string | undefined
 }
 
-/** What an owner may change; type, way of proving itself and standing stay. */
-export type AppChange = Partial<Omit<WantedFields, 'type' | 'auth'>>
+type Changeable = Omit<WantedFields, 'type' | 'auth'>
+
+/** What an owner may change; type, way of proving itself and standing stay. `null` takes away what an app need not have. */
+export type AppChange = { readonly [K in keyof Changeable]?: Changeable[K] | null }
 
 const CHANGEABLE: ReadonlySet<string> = new Set<keyof AppChange>([
   'name',
@@ -35,10 +37,32 @@ const CHANGEABLE: ReadonlySet<string> = new Set<keyof AppChange>([
   'logoUri',
   'policyUri',
   'tosUri',
+  'description',
+  'testers',
 ])
 
 /** What a person recognises an app by, and an operator has looked at. */
-const FACE: readonly (keyof AppRecord)[] = ['name', 'redirectUris', 'clientUri', 'logoUri', 'policyUri', 'tosUri']
+const FACE: readonly (keyof AppRecord)[] = [
+  'name',
+  'redirectUris',
+  'clientUri',
+  'logoUri',
+  'policyUri',
+  'tosUri',
+  'description',
+]
+/** What is absent is gone: a change that takes one of these away must not leave the old one standing. */
+const REMOVABLE = [
+  'jwks',
+  'jwksUri',
+  'backchannelLogoutUri',
+  'clientUri',
+  'logoUri',
+  'policyUri',
+  'tosUri',
+  'description',
+  'testers',
+] as const satisfies readonly (keyof AppRecord)[]
 
 /** The record of a new app and, when it holds one, its secret. @throws invalid_request */
 export function newRecord(
@@ -65,12 +89,24 @@ export function newRecord(
 
 /** The record with the change applied and judged as a whole. @throws invalid_request for a wrong value or a field that cannot be changed. */
 export function changedRecord(record: AppRecord, change: AppChange, scopes: ScopeRules): AppRecord {
-  for (const field of Object.keys(change))
+  for (const [field, value] of Object.entries(change)) {
     if (!CHANGEABLE.has(field)) throw refusal(field, 'This field cannot be changed.')
-  const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
+    if (value === null && !isRemovable(field)) throw refusal(field, 'This field cannot be taken away.')
+  }
+  const given = Object.fromEntries(
+    Object.entries(change).flatMap(([field, value]) => (value === undefined ? [] : [[field, value ?? undefined]])),
+  )
   const fields = takeFields({ ...record, ...given }, record, scopes)
-  const hasFace = FACE.every((name) => JSON.stringify(record[name]) === JSON.stringify({ ...record, ...fields }[name]))
-  return { ...record, ...fields, verified: record.verified && hasFace }
+  const changed: AppRecord = { ...withoutRemovable(record), ...fields }
+  const hasFace = FACE.every((name) => JSON.stringify(record[name]) === JSON.stringify(changed[name]))
+  return { ...changed, verified: record.verified && hasFace }
+}
+
+const isRemovable = (field: string): boolean => (REMOVABLE as readonly string[]).includes(field)
+
+function withoutRemovable(record: AppRecord): Omit<AppRecord, (typeof REMOVABLE)[number]> {
+  const kept = Object.entries(record).filter(([name]) => !isRemovable(name))
+  return Object.fromEntries(kept) as unknown as Omit<AppRecord, (typeof REMOVABLE)[number]>
 }
 
 /** The app whose secret is to be rotated. @throws invalid_request when it holds none, or for an overlap out of range. */

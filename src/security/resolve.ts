@@ -1,5 +1,5 @@
 /**
- * From a name to its addresses, without the operating system's blocking resolver: that one runs in the thread pool which also signs
+ * From a name to its addresses and its TXT records, without the operating system's blocking resolver: that one runs in the thread pool which also signs
  * tokens, and a name server that answers slowly could hold every thread of it. The hosts file is read first, then DNS is asked.
  */
 import { Resolver } from 'node:dns/promises'
@@ -16,6 +16,20 @@ export function createResolve({ hostsFile = '/etc/hosts' }: { hostsFile?: string
     if (name === 'localhost' || name.endsWith('.localhost')) return ['127.0.0.1', '::1']
     const listed = await fromHostsFile(hostsFile, name)
     return listed.length > 0 ? listed : fromDns(name, signal)
+  }
+}
+
+/** TXT records of a name, each put together from its parts. Rejects when there are none, or after a while. */
+export function createResolveTxt({
+  servers,
+}: {
+  servers?: readonly string[]
+} = {}): (name: string) => Promise<string[]> {
+  return async (name) => {
+    const resolver = new Resolver({ timeout: 1_000, tries: 2 })
+    if (servers) resolver.setServers(servers)
+    const records = await resolver.resolveTxt(name)
+    return records.map((parts) => parts.join(''))
   }
 }
 

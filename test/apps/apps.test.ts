@@ -395,7 +395,7 @@ test('attack: a verified app that changes its name, redirect URIs or links is no
     { redirectUris: ['https://other.example/cb'] },
     { logoUri: 'https://other.example/l.png' },
   ]) {
-    await apps.verify(operator, app.clientId)
+    await apps.replace(operator, app.clientId, (record) => ({ ...record, verified: true }))
     assert.equal((await apps.change(operator, app.clientId, { metadata: { tier: 'gold' } })).verified, true)
     assert.equal((await apps.change(operator, app.clientId, change)).verified, false)
   }

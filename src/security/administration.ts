@@ -1,0 +1,30 @@
+/**
+ * Who may administer this server, whichever way they come: an active administrator, from a network the operator has named. The scope of a token and
+ * how recent a sign-in must be are asked by the rules of the API and of the pages, which both end here.
+ */
+import { AppError } from '../errors.ts'
+import { createNetworkList } from './addresses.ts'
+
+/** As much of an account as the question needs. */
+interface Somebody {
+  readonly role: string
+  readonly status: string
+}
+
+export interface Administration {
+  /** @throws forbidden for everybody but an active administrator in a network from which administration is allowed. */
+  refuseOthers(account: Somebody | undefined, ip: string): void
+}
+
+/** @param adminNetworks CIDRs; none named: all. */
+export function createAdministration(adminNetworks: readonly string[]): Administration {
+  const networks = createNetworkList(adminNetworks)
+  return {
+    refuseOthers(account, ip) {
+      if (account?.role !== 'administrator' || account.status !== 'active')
+        throw new AppError('forbidden', 'Only an administrator may do this.')
+      if (!networks.isEmpty && !networks.has(ip))
+        throw new AppError('forbidden', 'This server is not administered from this network.')
+    },
+  }
+}
