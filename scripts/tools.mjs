@@ -10,6 +10,8 @@ const packages = [
   { package: 'redis-server', program: 'redis-server', fast: true },
   { package: 'chromium', program: 'chromium', fast: false },
   { package: 'nginx-light', program: 'nginx', fast: false },
+  { package: 'python3-pip', program: 'pip3', fast: false },
+  { package: 'golang-go', program: 'go', fast: false },
   { package: 'fonts-dejavu-core', file: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', fast: false },
   { package: 'fonts-noto-cjk', file: '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc', fast: false },
 ]

@@ -6,7 +6,13 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** What to install on Debian and Ubuntu for each program. */
-const packages: Record<string, string> = { 'redis-server': 'redis-server', chromium: 'chromium', nginx: 'nginx-light' }
+const packages: Record<string, string> = {
+  'redis-server': 'redis-server',
+  chromium: 'chromium',
+  nginx: 'nginx-light',
+  python3: 'python3-pip',
+  go: 'golang-go',
+}
 
 const reported = new Set<string>()
 
