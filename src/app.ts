@@ -40,6 +40,7 @@ import { createRecoveryCodesFile } from './interactions/recovery-codes.ts'
 import { createSetup } from './interactions/setup.ts'
 import { createSignUpPages } from './interactions/sign-up.ts'
 import { createStart } from './interactions/start.ts'
+import type { BeginVerification } from './interactions/unverified.ts'
 import { createVerify, keepVerification } from './interactions/verify.ts'
 import { createAccountMessages } from './mail/account-messages.ts'
 import { createKeyMessages } from './mail/key-messages.ts'
@@ -67,6 +68,7 @@ import { createAttention } from './settings/attention.ts'
 import { createOnce } from './settings/once.ts'
 import { createSettings } from './settings/settings.ts'
 import { createDraw } from './settings/shell.ts'
+import { withProvenAddress } from './settings/unverified.ts'
 import { isWorker } from './workers.ts'
 
 export interface RunningServer {
@@ -233,6 +235,10 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       return hasSecondFactor(await people.factors.held(account)) ? SECOND_FACTOR : undefined
     },
   })
+  const beginVerification: BeginVerification = async (account, returnTo) => {
+    const { handle } = await people.verification.begin(account, returnTo)
+    return keepVerification(handle)
+  }
   const settingsForm = formOf(csrf, signedIn, ({ sid }) => sid)
   const access = {
     signedIn,
@@ -263,6 +269,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       totp: people.totp,
       passkeys: people.passkeys,
       findAccount: accounts.find,
+      beginVerification,
       devices: people.devices,
       tellNewDevice: accountMessages.newDevice,
       audit,
@@ -291,11 +298,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       profile: {
         accounts,
         attention: createAttention(people.factors),
-        async beginVerification({ account }) {
-          const { handle } = await people.verification.begin(account)
-          return keepVerification(handle)
-        },
       },
+      unverified: { beginVerification },
       leaving: { ...leaving, anyone, form, endAll },
       security: {
         accounts: people.passwordChange,
@@ -330,7 +334,15 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
         offer: { scopes: config.scopes, resources: engine.resources.all, policy: keys.policy },
       },
     }),
-    ...createDeveloperPages({ access, draw, once, apps, scopes: config.scopes, issuer, now }),
+    ...createDeveloperPages({
+      access: withProvenAddress(access),
+      draw,
+      once,
+      apps,
+      scopes: config.scopes,
+      issuer,
+      now,
+    }),
     ...createSetup({
       links,
       minimumPasswordLength,

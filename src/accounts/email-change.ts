@@ -22,11 +22,15 @@ interface Mails {
   emailChanged(to: Receiver, change: { readonly newEmail: string }, from: Caller): Promise<void>
 }
 
+export type ChangeTried =
+  | { readonly kind: 'proven'; readonly account: Account }
+  | Exclude<CodeTried, { kind: 'proven' }>
+
 export interface EmailChange {
   /** Sends a mail to the new address. @throws invalid_request */
   ask(account: Account, newEmail: string): Promise<MailChallenge>
   /** `accountId` is who is signed in. @throws gone, also when the address got an account meanwhile */
-  confirmByCode(caller: Caller, accountId: string, handle: string, code: string): Promise<CodeTried>
+  confirmByCode(caller: Caller, accountId: string, handle: string, code: string): Promise<ChangeTried>
   /** Consumes nothing. @throws gone */
   openLink(token: string): Promise<{ readonly accountId?: string; readonly email: string }>
   /** @throws gone, forbidden when another account or nobody is signed in (the link stays alive then) */

@@ -22,6 +22,8 @@ export interface Wanted {
   readonly name?: string
   readonly password: string
   readonly locale?: string
+  /** A path where the person goes on once the address is proven. */
+  readonly returnTo?: string
 }
 
 export interface Invited {
@@ -70,7 +72,7 @@ export function createSignUp(dependencies: Dependencies): SignUp {
   const { accounts, audit, passwords, oneTimes, verification, mails, policy } = dependencies
   return {
     policy,
-    async begin(caller, { email, name = '', password, locale }) {
+    async begin(caller, { email, name = '', password, locale, returnTo }) {
       if (policy !== 'open') throw new AppError('forbidden', 'New accounts need an invitation here.')
       const wanted = { email, name, password, ...(locale ? { locale } : {}) }
       const fields = checkNew(wanted, passwords)
@@ -80,7 +82,7 @@ export function createSignUp(dependencies: Dependencies): SignUp {
       const to = { email: account?.email ?? fields.email.address, ...(language ? { locale: language } : {}) }
       // A verified account: nothing can be proven with the challenge, and its mail says that there is one already.
       if (!account || account.emailVerified) return verification.beginSignUp(to, { detail: {} })
-      const detail = { passwordDigest: digest, name: fields.name }
+      const detail = { passwordDigest: digest, name: fields.name, ...(returnTo ? { returnTo } : {}) }
       return verification.beginSignUp(to, { accountId: account.id, detail })
     },
     async invite(caller, { email, role = 'member', name = '', locale = '' }) {

@@ -20,13 +20,22 @@ export interface MailChallenge {
   readonly expiresAt: number
 }
 
+interface Proven {
+  readonly kind: 'proven'
+  readonly account: Account
+  /** The path that whoever asked wants to go on at. */
+  readonly returnTo?: string
+  /** Nobody is signed in by it: it was asked for by a sign-up. */
+  readonly isSignUp: boolean
+}
+
 export type CodeTried =
-  | { readonly kind: 'proven'; readonly account: Account }
+  | Proven
   /** `limited`: five wrong codes; a fresh one must be asked for. */
   | { readonly kind: 'wrong' | 'limited' }
 
 export type LinkTried =
-  | { readonly kind: 'proven'; readonly account: Account }
+  | Proven
   /** Another browser than the one that asked: `proveWithPassword`. The link is still good. */
   | { readonly kind: 'password_needed'; readonly email: string }
 
@@ -49,8 +58,8 @@ interface Mails {
 }
 
 export interface Verification {
-  /** For somebody who is signed in as the account. Sends a mail. */
-  begin(account: Account): Promise<MailChallenge>
+  /** For somebody who is signed in as the account. Sends a mail; `returnTo` comes back at the proof. */
+  begin(account: Account, returnTo: string): Promise<MailChallenge>
   /** For a sign-up: `detail` comes back at the proof. Without an account nothing can be proven, and the mail says so. */
   beginSignUp(to: Receiver, about: { accountId?: string; detail: Detail }): Promise<MailChallenge>
   /** @throws gone, rate_limited before `resendAt` and after five mails */
@@ -61,8 +70,8 @@ export interface Verification {
   proveByCode(caller: Caller, handle: string, code: string): Promise<CodeTried>
   /** Consumes nothing: scanners open links. @throws gone */
   openLink(token: string): Promise<{ readonly email: string }>
-  /** `handle` or the account signed in say that this is the browser that asked. @throws gone */
-  proveByLink(caller: Caller, token: string, asker: { handle?: string; accountId?: string }): Promise<LinkTried>
+  /** `handle` says that this is the browser that asked. @throws gone */
+  proveByLink(caller: Caller, token: string, handle?: string): Promise<LinkTried>
   /** In any browser: the mailbox is proven, the password is the account's from now on. @throws gone, invalid_request as `Passwords.hash` */
   proveWithPassword(caller: Caller, token: string, password: string): Promise<Account>
 }
@@ -111,7 +120,7 @@ export function createVerification({ oneTimes, mails, mailWithinLimit, passwords
   }
 
   return {
-    begin: (account) => begin(account, { accountId: account.id, detail: { asked: 'signed_in' } }),
+    begin: (account, returnTo) => begin(account, { accountId: account.id, detail: { returnTo } }),
     beginSignUp: begin,
     async resend(handle) {
       const { about, ...issued } = await oneTimes.renew('verify_email', handle)
@@ -124,20 +133,17 @@ export function createVerification({ oneTimes, mails, mailWithinLimit, passwords
     async proveByCode(caller, handle, code) {
       const about = await oneTimes.takeByCode('verify_email', handle, code)
       if (typeof about === 'string') return { kind: about }
-      return { kind: 'proven', account: await proofOf(caller, about) }
+      return proven(about, await proofOf(caller, about))
     },
     async openLink(token) {
       return { email: emailOf(await oneTimes.open('verify_email', token)) }
     },
-    async proveByLink(caller, token, asker) {
+    async proveByLink(caller, token, handle) {
       const about = await oneTimes.open('verify_email', token)
-      // A signed-in asker is known by the account, whoever signed up by the handle: being signed in does not vouch for the sign-up of somebody else.
-      const isAsker =
-        about.detail['asked'] === 'signed_in'
-          ? asker.accountId !== undefined && asker.accountId === about.accountId
-          : asker.handle !== undefined && (await oneTimes.belongs('verify_email', asker.handle, token))
+      // Being signed in vouches for nothing: the account may be the stranger's who signed up with this address.
+      const isAsker = handle !== undefined && (await oneTimes.belongs('verify_email', handle, token))
       if (!isAsker) return { kind: 'password_needed', email: emailOf(about) }
-      return { kind: 'proven', account: await proofOf(caller, await oneTimes.takeByToken('verify_email', token)) }
+      return proven(about, await proofOf(caller, await oneTimes.takeByToken('verify_email', token)))
     },
     async proveWithPassword(caller, token, password) {
       const about = await oneTimes.open('verify_email', token)
@@ -149,4 +155,9 @@ export function createVerification({ oneTimes, mails, mailWithinLimit, passwords
       return prove({ caller, accountId, email, passwordDigest })
     },
   }
+}
+
+function proven({ detail: { returnTo, passwordDigest } }: OneTime, account: Account): Proven {
+  const back = returnTo === undefined ? {} : { returnTo: String(returnTo) }
+  return { kind: 'proven', account, ...back, isSignUp: passwordDigest !== undefined }
 }

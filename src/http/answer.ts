@@ -6,6 +6,7 @@
 import { appendCookie, readCookie } from './cookies.ts'
 import { isFresh } from './documents.ts'
 import { negotiateLocale } from './locale.ts'
+import { isOwnPath } from './own-path.ts'
 import type { PageContext, Renderer } from './page.ts'
 import type { Answer, PageAnswer, RequestFacts } from './route.ts'
 import type { HttpContext } from './server.ts'
@@ -123,13 +124,9 @@ function localeOf({ req, state }: HttpContext): string {
   })
 }
 
-/**
- * A path on this server or a URL of the issuer. A handler that builds any other location has a bug that would be an open redirect
- * (RU6): browsers read `//host` and `/\host` as another site, and drop tabs and line breaks.
- */
+/** A path on this server or a URL of the issuer. A handler that builds any other location has a bug that would be an open redirect (RU6). */
 function ownLocation(location: string, issuer: string): string {
-  const isPath = /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(location)
-  if (isPath || location === issuer || location.startsWith(`${issuer}/`)) return location
+  if (isOwnPath(location) || location === issuer || location.startsWith(`${issuer}/`)) return location
   throw new TypeError('a redirect leads to a path of this server; to leave it, answer `leave`')
 }
 

@@ -44,13 +44,13 @@ export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): P
     const person = await current(ctx.req, ctx.res)
     if (person) return person
     throw new AppError('unauthenticated', 'Sign in first.', {
-      details: { continueAt: signInPath(returnTo(ctx), { fresh: false }) },
+      details: { continueAt: signInPath(returnPath(ctx), { fresh: false }) },
     })
   }
 
   const again = (ctx: HttpContext, { account }: S, acrValues?: string): AppError => {
     const more = acrValues === undefined ? {} : { acrValues }
-    const continueAt = signInPath(returnTo(ctx), { fresh: true, loginHint: account.email, ...more })
+    const continueAt = signInPath(returnPath(ctx), { fresh: true, loginHint: account.email, ...more })
     return new AppError('insufficient_user_authentication', 'Sign in again to do this.', { details: { continueAt } })
   }
   const admitRecent = async (ctx: HttpContext): Promise<S> => {
@@ -80,7 +80,7 @@ export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): P
 }
 
 /** After a form the page it stood on: the form itself was not kept. */
-function returnTo({ method, req, state }: HttpContext): string {
+export function returnPath({ method, req, state }: HttpContext): string {
   if (method === 'GET') return state.query === '' ? state.path : `${state.path}?${state.query}`
   const referer = URL.parse(req.headers.referer ?? '')
   return referer && referer.host === req.headers.host ? `${referer.pathname}${referer.search}` : '/settings'

@@ -61,6 +61,8 @@ export interface SignUpModel {
   readonly email: string
   /** The address is given by the invitation. */
   readonly isInvited?: true
+  /** The sign-in that waits for the new account. */
+  readonly interaction?: string
   readonly signInUrl?: string
   readonly problem?: SetupProblem
 }
@@ -83,6 +85,18 @@ export interface VerifyLink {
   /** The link was opened in another browser: whoever reads the mail chooses the password. */
   readonly needsPassword?: true
   readonly passwordProblem?: SetupReason
+}
+
+/** An address has to be proven before anything else. */
+export interface Unverified {
+  /** The app that waits for it. */
+  readonly app?: AskingApp
+  readonly account: ShownAccount
+  readonly action: string
+  /** A path of this server. */
+  readonly returnTo?: string
+  readonly switchAction?: string
+  readonly cancelAction?: string
 }
 
 export interface NewPassword {
@@ -113,6 +127,7 @@ export interface SignInViews {
   'interactions/sign-up': SignUpModel
   'interactions/verify': Verify
   'interactions/verify-link': VerifyLink
+  'interactions/unverified': Unverified
   'interactions/recover': { readonly isMissing?: true }
   'interactions/new-password': NewPassword
   'interactions/done': Done

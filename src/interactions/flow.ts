@@ -29,6 +29,7 @@ import {
   totpWay,
 } from './second-factor.ts'
 import { type Doors, missingFields, passwordSignIn, problemOf, SignInForm, signInPage } from './sign-in.ts'
+import { type BeginVerification, unverifiedPage, verifyFirst } from './unverified.ts'
 
 export interface FlowParts extends ConsentRules {
   readonly interactions: Interactions
@@ -39,6 +40,7 @@ export interface FlowParts extends ConsentRules {
   readonly tellNewDevice: Parameters<typeof createProgress>[0]['tellNewDevice']
   readonly audit: Audit
   readonly now: () => number
+  readonly beginVerification: BeginVerification
   /** Where the sign-in page leads besides. */
   readonly doors: Omit<Doors, 'passkey'>
   readonly passkeys: Pick<Passkeys, 'beginSignIn' | 'finishSignIn'>
@@ -63,7 +65,7 @@ export function createFlow(parts: FlowParts): readonly Route[] {
   const form = { ...opened, admit: (ctx: HttpContext) => parts.form.admit(ctx).then(() => opened.admit(ctx)) }
   const progress: Progress = createProgress({
     ...parts,
-    consentPage: (interaction) => consentPage(interaction, parts),
+    consentPage: (interaction) => lastPage(interaction, parts),
     stepPage: async (interaction, half, step, shown) =>
       step.step === 'enrol'
         ? enrolPage(parts, interaction, half, shown)
@@ -98,6 +100,7 @@ export function createFlow(parts: FlowParts): readonly Route[] {
       stage(again(caller, await parts.interactions.beginAgain(caller))),
     ),
     act('consent', ConsentForm, consent(parts, stage)),
+    act('verify', Nothing, verifyFirst(parts.beginVerification, stage)),
     act('deny', Nothing, async ({ caller }) => ({ kind: 'leave', url: await parts.interactions.deny(caller) })),
     act('switch', Nothing, async ({ caller }) => stage(again(caller, await parts.interactions.switchAccount(caller)))),
   ]
@@ -138,8 +141,13 @@ type SignInAgain = (open: OpenInteraction, said?: Parameters<typeof signInPage>[
 function stagePage(parts: FlowParts, progress: Progress, signInAgain: SignInAgain): StagePage {
   return async (open, wish) => {
     if (open.half) return progress.show(open, open.half, wish ? { wish } : {})
-    return open.stage === 'sign_in' ? signInAgain(open) : consentPage(open, parts)
+    return open.stage === 'sign_in' ? signInAgain(open) : lastPage(open, parts)
   }
+}
+
+/** What is left for somebody who has signed in: to consent, unless their address has to be proven first. */
+function lastPage(open: OpenInteraction, rules: ConsentRules) {
+  return open.isHeldBack ? unverifiedPage(open) : consentPage(open, rules)
 }
 
 function unlessExpired<I>(handler: Handler<I, Visited, unknown>): Handler<I, Opened, unknown> {
@@ -159,7 +167,7 @@ function unlessConsent<I>(handler: Handler<I, Visited, unknown>, stage: StagePag
 function signIn(parts: FlowParts, progress: Progress, signInAgain: SignInAgain): Handler<SignInForm, Visited, unknown> {
   const { authenticate, limitAddress, countSignIn, now } = parts
   return async ({ caller: interaction, input, request }) => {
-    if (interaction.stage === 'consent') return consentPage(interaction, parts)
+    if (interaction.stage === 'consent') return lastPage(interaction, parts)
     const { email } = input
     const fields = missingFields(input)
     if (fields.length > 0) return signInAgain(interaction, { email, problem: { kind: 'missing', fields } })
@@ -177,7 +185,7 @@ function signIn(parts: FlowParts, progress: Progress, signInAgain: SignInAgain):
 
 function consent({ interactions, scope }: FlowParts, stage: StagePage): Handler<ConsentForm, Visited, unknown> {
   return async ({ caller: interaction, input }) => {
-    if (interaction.stage !== 'consent') return stage(interaction)
+    if (interaction.stage !== 'consent' || interaction.isHeldBack) return stage(interaction)
     if (input.decision === 'deny') return { kind: 'leave', url: await interactions.deny(interaction) }
     return { kind: 'leave', url: await interactions.consent(interaction, answerOf(interaction, input, scope)) }
   }

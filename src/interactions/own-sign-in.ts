@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { isOwnPath } from '../http/own-path.ts'
 import { type AccessRule, get, type Route } from '../http/route.ts'
 import { page } from '../http/views.ts'
 import type { Caller } from '../observability/audit.ts'
@@ -27,9 +28,6 @@ const Answer = z.object({
   state: z.string().max(12_000).optional(),
   error: z.string().max(100).optional(),
 })
-
-/** Only a path of this server: `//host`, `/\host` and schemes lead elsewhere (threats.md RU6). */
-const isOwnPath = (path: string): boolean => /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(path)
 
 /** The path that begins such a sign-in. */
 export function createSignInPath({

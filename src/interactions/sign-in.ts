@@ -48,6 +48,7 @@ export function signInPage(
     action: `/interaction/${uid}/sign-in`,
     cancelAction: `/interaction/${uid}/deny`,
     ...doors,
+    ...(doors.signUpUrl ? { signUpUrl: `${doors.signUpUrl}?interaction=${uid}` } : {}),
     ...(passkey ? { passkey: { ...passkey, action: `/interaction/${uid}/passkey` } } : {}),
     ...(account ? shownAs(account, isStepUp ? `/interaction/${uid}/switch` : undefined) : {}),
     ...(problem ? { problem } : {}),

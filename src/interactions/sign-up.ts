@@ -14,10 +14,20 @@ import type { Caller } from '../observability/audit.ts'
 import { wrongFields } from './setup.ts'
 import { keepVerification } from './verify.ts'
 
+/** The sign-in that waits for the new account; it goes on there once the address is proven. */
+const Waiting = z.object({
+  interaction: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional()
+    .catch(undefined),
+})
+
 const Form = z.object({
   name: z.string().max(1000).default(''),
   email: z.string().max(1000).default(''),
   password: z.string().max(20_000).default(''),
+  ...Waiting.shape,
 })
 type Form = z.infer<typeof Form>
 
@@ -34,17 +44,20 @@ export function createSignUpPages(parts: SignUpParts): readonly Route[] {
   return [
     get('/signup')
       .needs(anyone)
-      .does(() => {
+      .takes(Waiting)
+      .does(({ input }) => {
         if (signUp.policy !== 'open') throw new AppError('forbidden', 'New accounts need an invitation here.')
-        return signUpPage(parts, { action: '/signup' })
+        return signUpPage(parts, { action: '/signup', ...input })
       }),
     post('/signup')
       .needs(form)
       .takes(Form)
       .does(async ({ caller, input, request }) => {
         await limitAddress(request.ip)
-        const begun = await orWrong(() => signUp.begin(caller, { ...input, locale: request.locale }))
-        if ('wrong' in begun) return signUpPage(parts, { action: '/signup', input, problem: begun.wrong })
+        const { interaction, ...typed } = input
+        const returnTo = interaction === undefined ? {} : { returnTo: `/interaction/${interaction}` }
+        const begun = await orWrong(() => signUp.begin(caller, { ...typed, ...returnTo, locale: request.locale }))
+        if ('wrong' in begun) return signUpPage(parts, { action: '/signup', interaction, input, problem: begun.wrong })
         const { handle } = begun.made
         return { kind: 'redirect', location: '/verify', cookies: [keepVerification(handle)] }
       }),
@@ -84,12 +97,13 @@ async function orWrong<T>(act: () => Promise<T>): Promise<{ made: T } | { wrong:
 
 function signUpPage(
   { minimumPasswordLength }: SignUpParts,
-  { action, input, problem }: { action: string; input?: Form; problem?: Wrong },
+  { action, interaction, input, problem }: z.infer<typeof Waiting> & { action: string; input?: Form; problem?: Wrong },
 ): Answer {
   const model: SignUpModel = {
     action,
     minimumPasswordLength,
-    signInUrl: '/settings',
+    signInUrl: interaction === undefined ? '/settings' : `/interaction/${interaction}`,
+    ...(interaction === undefined ? {} : { interaction }),
     name: input?.name ?? '',
     email: input?.email ?? '',
     ...(problem ? { problem: { kind: 'invalid', fields: problem } } : {}),

@@ -7,6 +7,7 @@ import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
 import { LOCALE_COOKIE } from '../http/answer.ts'
 import { readForm } from '../http/body.ts'
 import { isLocale } from '../http/locale.ts'
+import { ownPathOr } from '../http/own-path.ts'
 import type { Renderer } from '../http/page.ts'
 import { type AccessRule, type Answer, get, post, type Route } from '../http/route.ts'
 import { page } from '../http/views.ts'
@@ -61,8 +62,7 @@ function asset(renderer: Pick<Renderer, 'assets'>, name: string): Answer {
 }
 
 function chooseLanguage({ locale, return_to }: { locale: string; return_to: string }): Answer {
-  // Only a path of this server: `//host`, `/\host` and schemes lead elsewhere (threats.md RU6).
-  const location = /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(return_to) ? return_to : '/'
+  const location = ownPathOr(return_to, '/')
   const cookies = isLocale(locale) ? [{ name: LOCALE_COOKIE, value: locale, maxAgeSeconds: YEAR_SECONDS } as const] : []
   return { kind: 'redirect', location, cookies }
 }

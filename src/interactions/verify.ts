@@ -51,7 +51,7 @@ export function createVerify(parts: VerifyParts): readonly Route[] {
         await limitAddress(request.ip)
         const handle = handleOf(caller.value)
         const tried = await verification.proveByCode(caller.caller, handle, input.code)
-        if (tried.kind === 'proven') return verified()
+        if (tried.kind === 'proven') return verified(tried)
         return codePage(parts, await verification.look(handle), { kind: tried.kind })
       }),
     post('/verify/resend')
@@ -66,9 +66,8 @@ export function createVerify(parts: VerifyParts): readonly Route[] {
       .takes(Nothing)
       .does(async ({ caller, params }) => {
         const token = params['token'] ?? ''
-        const asker = caller.value === undefined ? {} : { handle: caller.value }
-        const tried = await verification.proveByLink(caller.caller, token, asker)
-        return tried.kind === 'proven' ? verified() : linkPage(parts, token, { needsPassword: true })
+        const tried = await verification.proveByLink(caller.caller, token, caller.value)
+        return tried.kind === 'proven' ? verified(tried) : linkPage(parts, token, { needsPassword: true })
       }),
     post('/verify/:token/password')
       .needs(form)
@@ -77,7 +76,7 @@ export function createVerify(parts: VerifyParts): readonly Route[] {
         const token = params['token'] ?? ''
         try {
           await verification.proveWithPassword(caller.caller, token, input.password)
-          return verified()
+          return verified({ isSignUp: true })
         } catch (error) {
           const [wrong] = wrongFields(error) ?? []
           if (!wrong) throw error
@@ -92,8 +91,11 @@ function handleOf(value: string | undefined): string {
   return value
 }
 
-function verified(): Answer {
-  return page('interactions/done', { kind: 'verified', continueUrl: '/settings' }, { cookies: [forget(VERIFY_COOKIE)] })
+/** Whoever was on the way somewhere goes on there; a sign-up learns first that it is done. */
+function verified({ returnTo = '/settings', isSignUp }: { returnTo?: string; isSignUp: boolean }): Answer {
+  const cookies = [forget(VERIFY_COOKIE)]
+  if (!isSignUp) return { kind: 'redirect', location: returnTo, cookies }
+  return page('interactions/done', { kind: 'verified', continueUrl: returnTo }, { cookies })
 }
 
 function codePage(

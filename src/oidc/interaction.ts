@@ -21,7 +21,7 @@ import {
   type Plan,
   planGrant,
 } from './grants.ts'
-import { mustAlwaysAsk } from './policy.ts'
+import { isHeldBack, mustAlwaysAsk } from './policy.ts'
 import { type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
 import { wantedAcr } from './step-up.ts'
@@ -58,6 +58,8 @@ export interface OpenInteraction {
   readonly forDevice: boolean
   /** The person asked for another account. */
   readonly isSwitching: boolean
+  /** The account has to prove its address before it can let this app in. */
+  readonly isHeldBack: boolean
   /** The account of this browser's session or of the sign-in just made. */
   readonly account?: Account
   readonly half?: HalfSignIn
@@ -124,6 +126,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
       reasons: prompt.reasons,
       forDevice: library.deviceCode !== undefined,
       isSwitching: result.switching === true,
+      isHeldBack: account !== undefined && isHeldBack(account, app),
       resources: named,
       scopesByDefault: params[SCOPE_BY_DEFAULT] !== undefined,
       library,
@@ -195,7 +198,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
           .split(' ')
           .includes('consent')
       const missing = next.plan !== undefined && !isEmpty(next.plan.missing)
-      const ask = asksConsent || missing || mustAlwaysAsk(next.app, next.redirectUri)
+      const ask = asksConsent || missing || next.isHeldBack || mustAlwaysAsk(next.app, next.redirectUri)
       return ask && next.stage === 'consent' ? { next } : { location: library.returnTo }
     },
     async halfSignIn({ library }, { account, done, at }) {
@@ -207,7 +210,8 @@ export function createInteractions(parts: InteractionParts): Interactions {
       await save(library, { switching: true })
       return describe(library)
     },
-    async consent({ library, plan }, { scopes, refused, duration }) {
+    async consent({ library, plan, isHeldBack: held }, { scopes, refused, duration }) {
+      if (held) throw new AppError('forbidden', 'Confirm your e-mail address first.')
       const asked = plan?.asked ?? {}
       const answer = { scopes: intersect(asked, scopes), refused: intersect(asked, refused), duration }
       await save(library, { ...(library.result as unknown as Result | undefined), consent: answer })

@@ -87,6 +87,14 @@ function newGrant(provider: Provider, accountId: string, clientId: string, plan:
   return grant
 }
 
+/**
+ * True where the account may not let an app in yet: an address that nobody has proven may be somebody else's, and whoever signed up with it would
+ * act under that name. The operator's own apps are entered all the same.
+ */
+export function isHeldBack({ emailVerified }: Account, { firstParty }: App): boolean {
+  return !emailVerified && !firstParty
+}
+
 /** Apps whose redirect anyone on the device could receive are never answered without asking (RFC 8252 §8.6). */
 export function mustAlwaysAsk(app: App, redirectUri: unknown): boolean {
   if (app.firstParty || typeof redirectUri !== 'string') return false
@@ -125,6 +133,7 @@ async function consentMissing(parts: PolicyParts, ctx: KoaContextWithOIDC): Prom
   if (!found || !oidc.account || !oidc.session) return true
   const { plan, app, answer } = found
   if (oidc.promptPending('consent')) return false
+  if (isHeldBack((oidc.account as unknown as ProtocolAccount).account, app)) return true
   const answered = answer !== undefined
   if (!answered && (!isEmpty(plan.missing) || mustAlwaysAsk(app, oidc.params?.['redirect_uri']))) return true
   const { accountId } = oidc.account

@@ -10,7 +10,7 @@ export function createAttention(factors: Pick<Factors, 'list'>): (person: Person
   return async ({ account }) => {
     const { held, fewRecoveryCodes } = await factors.list(account)
     const cards: (SettingsCard | false)[] = [
-      !account.emailVerified && { kind: 'unverified_email', url: '#verify' },
+      !account.emailVerified && { kind: 'unverified_email', url: '/settings/verify' },
       !hasSecondFactor(held) && { kind: 'no_second_factor', url: '/settings/security' },
       fewRecoveryCodes && { kind: 'few_recovery_codes', url: '/settings/security', count: held.recoveryCodes },
     ]

@@ -3,14 +3,13 @@
  *
  *   GET  /settings           the page
  *   POST /settings/profile   name and language
- *   POST /settings/verify-email   sends the mail that proves the address
  */
 import { z } from 'zod'
 import type { Accounts } from '../accounts/accounts.ts'
 import { hasCode } from '../errors.ts'
 import { LOCALE_COOKIE } from '../http/answer.ts'
 import { isLocale } from '../http/locale.ts'
-import { type Cookie, get, post, type Route } from '../http/route.ts'
+import { get, post, type Route } from '../http/route.ts'
 import type { ProfileProblem, SettingsCard } from '../http/settings-views.ts'
 import { callerOf, type Draw, type Person, type SettingsAccess } from './shell.ts'
 
@@ -27,19 +26,11 @@ interface ProfileParts {
   readonly access: SettingsAccess
   readonly draw: Draw
   readonly accounts: Pick<Accounts, 'change'>
-  /** Sends the mail; the cookie that the page of the code needs. */
-  readonly beginVerification: (person: Person) => Promise<Cookie>
   /** What the person should look at, most pressing first. */
   readonly attention: (person: Person) => Promise<readonly SettingsCard[]>
 }
 
-export function createProfile({
-  access,
-  draw,
-  accounts,
-  attention,
-  beginVerification,
-}: ProfileParts): readonly Route[] {
+export function createProfile({ access, draw, accounts, attention }: ProfileParts): readonly Route[] {
   const show = async (person: Person, more: { problem?: ProfileProblem; typed?: ProfileForm; saved?: boolean } = {}) =>
     draw('settings/profile', person, {
       name: more.typed?.name ?? person.account.name,
@@ -58,13 +49,6 @@ export function createProfile({
       .needs(access.signedIn)
       .takes(Shown)
       .does(({ caller, input }) => show(caller, { saved: input.saved === 'profile' })),
-    post('/settings/verify-email')
-      .needs(access.form)
-      .takes(z.object({}))
-      .does(async ({ caller }) => {
-        if (caller.account.emailVerified) return { kind: 'redirect', location: '/settings' }
-        return { kind: 'redirect', location: '/verify', cookies: [await beginVerification(caller)] }
-      }),
     post('/settings/profile')
       .needs(access.form)
       .takes(ProfileForm)

@@ -10,12 +10,14 @@ import { createProfile } from './profile.ts'
 import { createSecurity } from './security.ts'
 import { createSessionsPage } from './sessions.ts'
 import type { Draw, SettingsAccess } from './shell.ts'
+import { createUnverified, type UnverifiedParts, withProvenAddress } from './unverified.ts'
 
 type Without<P> = Omit<P, 'access' | 'draw'>
 
 interface SettingsParts {
   readonly access: SettingsAccess
   readonly draw: Draw
+  readonly unverified: Omit<UnverifiedParts, 'access'>
   readonly profile: Without<Parameters<typeof createProfile>[0]>
   readonly security: Without<Parameters<typeof createSecurity>[0]>
   readonly sessions: Without<Parameters<typeof createSessionsPage>[0]>
@@ -27,12 +29,13 @@ interface SettingsParts {
 
 export function createSettings({ access, draw, ...parts }: SettingsParts): readonly Route[] {
   return [
+    ...createUnverified({ access, ...parts.unverified }),
     ...createProfile({ access, draw, ...parts.profile }),
     ...createSecurity({ access, draw, ...parts.security }),
     ...createSessionsPage({ access, draw, ...parts.sessions }),
     ...createActivity({ access, draw, ...parts.activity }),
     ...createConnectedApps({ access, draw, ...parts.connected }),
-    ...createKeyPages({ access, draw, ...parts.keys }),
+    ...createKeyPages({ access: withProvenAddress(access), draw, ...parts.keys }),
     ...createLeaving({ access, draw, ...parts.leaving }),
   ]
 }

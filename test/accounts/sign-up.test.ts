@@ -73,7 +73,7 @@ onBothStores((people) => {
     const desk = setUp()
     const evil = await desk.signUp.begin(stranger, { email: desk.email, password: 'a password of eve' })
     const token = desk.tokenOf(desk.last())
-    const elsewhere = await desk.verification.proveByLink(stranger, token, {})
+    const elsewhere = await desk.verification.proveByLink(stranger, token)
     assert.deepEqual(elsewhere, { kind: 'password_needed', email: desk.email })
     await assert.rejects(desk.verification.proveWithPassword(stranger, token, 'short'), (error) =>
       hasCode(error, 'invalid_request'),
@@ -87,13 +87,14 @@ onBothStores((people) => {
   test('pre-hijacking attack: a link asked for from a session of the unproven account proves nothing in the browser of its owner', async () => {
     const desk = setUp()
     const account = await desk.accounts.create(operator, { email: desk.email, password: 'a password of eve' })
-    await desk.verification.begin(account)
+    const { handle } = await desk.verification.begin(account, '/settings/keys')
     const token = desk.tokenOf(desk.last())
-    for (const asker of [{}, { accountId: 'somebody' }, { handle: 'x'.repeat(43) }]) {
-      assert.equal((await desk.verification.proveByLink(stranger, token, asker)).kind, 'password_needed')
+    for (const wrong of [undefined, account.id, 'x'.repeat(43)]) {
+      assert.equal((await desk.verification.proveByLink(stranger, token, wrong)).kind, 'password_needed')
     }
-    const proven = await desk.verification.proveByLink(stranger, token, { accountId: account.id })
+    const proven = await desk.verification.proveByLink(stranger, token, handle)
     assert.ok(proven.kind === 'proven' && proven.account.epoch === 0)
+    assert.deepEqual([proven.returnTo, proven.isSignUp], ['/settings/keys', false])
   })
 
   test('attack: a sign-up that waits does not take the password or the factors of an account whose address was proven meanwhile', async () => {
@@ -109,7 +110,7 @@ onBothStores((people) => {
       const { verification } = desk
       const proof = {
         code: () => verification.proveByCode(stranger, handle, code),
-        link: () => verification.proveByLink(stranger, token, { handle }),
+        link: () => verification.proveByLink(stranger, token, handle),
         password: () => verification.proveWithPassword(stranger, token, 'a password of eve'),
       }[way]
       await assert.rejects(proof(), isGone)
@@ -123,7 +124,7 @@ onBothStores((people) => {
     const { handle } = await desk.signUp.begin(stranger, { email: desk.email, password })
     const token = desk.tokenOf(desk.last())
     assert.deepEqual(await desk.verification.openLink(token), { email: desk.email })
-    assert.equal((await desk.verification.proveByLink(stranger, token, { handle })).kind, 'proven')
+    assert.equal((await desk.verification.proveByLink(stranger, token, handle)).kind, 'proven')
   })
 
   test('RC2 attack: twenty parallel proofs by link and code on two processes succeed once', async () => {
@@ -135,7 +136,7 @@ onBothStores((people) => {
       const { verification } = index % 2 ? desk : there
       return index % 4 < 2
         ? verification.proveByCode(stranger, handle, code)
-        : verification.proveByLink(stranger, token, { handle })
+        : verification.proveByLink(stranger, token, handle)
     })
     assert.equal(ends.filter((end) => end.status === 'fulfilled' && end.value.kind === 'proven').length, 1)
   })

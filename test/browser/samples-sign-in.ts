@@ -80,6 +80,18 @@ export const signInSamples = {
     resendInSeconds: 48,
     problem: { kind: 'wrong' },
   }),
+  unverified: page('interactions/unverified', {
+    app,
+    account,
+    action: '/interaction/sample/verify',
+    switchAction: '/interaction/sample/switch',
+    cancelAction: '/interaction/sample/deny',
+  }),
+  'unverified-settings': page('interactions/unverified', {
+    account,
+    action: '/settings/verify-email',
+    returnTo: '/settings/keys/new',
+  }),
   'verify-link': page('interactions/verify-link', {
     action: '/verify/token',
     email: account.email,

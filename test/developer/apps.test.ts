@@ -309,7 +309,9 @@ test('private_key_jwt: public keys are taken, private ones and nonsense are refu
 test('an account whose address is not verified registers nothing; a sign-in that is not recent neither registers nor rotates', async () => {
   const unverified = await enter({ emailVerified: false })
   assert.match(textOf(unverified.page.body), /Verify your email address first/)
-  await registerOn(unverified.person, {})
+  const held = await unverified.person.open('/developer/apps/new')
+  const forged = { ...held, body: held.body.replaceAll('/settings/verify-email', '/developer/apps') }
+  await unverified.person.submit(forged, filled, '/developer/apps')
   assert.equal((await licet.core.apps.list({ ownerId: unverified.account.id })).items.length, 0)
   const { person, account } = await enter()
   const blank = await person.open('/developer/apps/new')
