@@ -4,6 +4,7 @@
 import { startUp } from './begin.ts'
 import { firstSignIn } from './flow.ts'
 import { growth } from './growth.ts'
+import { kit } from './kit.ts'
 import { clientCredentials, documents, limits, refresh } from './tokens.ts'
 import { workers } from './workers.ts'
 
@@ -23,4 +24,5 @@ export const sections: Readonly<Record<string, Section>> = {
   workers,
   flow: firstSignIn,
   growth,
+  kit,
 }
