@@ -11,6 +11,7 @@ import { createFactorRecords } from './accounts/factor-record.ts'
 import { createFactors } from './accounts/factors.ts'
 import { createMailLimit } from './accounts/mail-limit.ts'
 import { createOneTimes } from './accounts/one-time.ts'
+import { createOperatorActs } from './accounts/operator-acts.ts'
 import { createPasskeyChallenges } from './accounts/passkey-challenges.ts'
 import { createPasskeys } from './accounts/passkeys.ts'
 import { createPasswordChange } from './accounts/password-change.ts'
@@ -129,9 +130,17 @@ export async function openPeople(config: Config) {
     randomBytes: (size) => Buffer.from(randomToken(), 'base64url').subarray(0, size),
     randomInt: (below) => Buffer.from(randomToken(), 'base64url').readUIntBE(0, 6) % below,
   })
+  const operatorActs = createOperatorActs({
+    ...core,
+    ...people,
+    async endAll(accountId) {
+      for (const kind of ['session', 'grant', 'interaction'] as const)
+        await core.store.removeGroup(kind, 'accountId', accountId)
+    },
+  })
   const close = async () => {
     await outbox.stop()
     await core.close()
   }
-  return { ...core, ...people, issuer, close }
+  return { ...core, ...people, operatorActs, issuer, close }
 }

@@ -31,9 +31,11 @@ export interface FactorList {
   readonly fewRecoveryCodes: boolean
 }
 
+type From = Pick<Caller, 'ip' | 'userAgent'>
+
 interface Mails {
-  factorAdded(to: Receiver, factor: FactorName, from: Caller): Promise<void>
-  factorRemoved(to: Receiver, factor: FactorName | 'all', from: Caller): Promise<void>
+  factorAdded(to: Receiver, factor: FactorName, from: From): Promise<void>
+  factorRemoved(to: Receiver, factor: FactorName | 'all', from: From): Promise<void>
   recoveryCodesLow(to: Receiver, left: number): Promise<void>
 }
 
@@ -191,7 +193,8 @@ async function resetAll(
   await audit.record(caller, entry, () => records.remove(accountId))
   await Promise.all([devices.forgetAll(accountId), guesses.forget(accountId)])
   const account = await accounts.signOutEverywhere(caller, accountId)
-  await mails.factorRemoved(account, 'all', caller)
+  // Where the operator sits is not the owner's to know.
+  await mails.factorRemoved(account, 'all', {})
   return account
 }
 

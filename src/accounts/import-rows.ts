@@ -1,6 +1,6 @@
 /**
  * Accounts that come from another system, row by row: what a row may hold, whether its password digest is one we can check, and what became of
- * it. A dry run judges everything and writes nothing. Files and their formats are left to the command line.
+ * it. A dry run judges everything and writes nothing. How rows stand in a file is left to `import-lines.ts`.
  */
 import { takeAttributes } from '../attributes.ts'
 import { AppError } from '../errors.ts'
@@ -8,6 +8,7 @@ import type { Caller } from '../observability/audit.ts'
 import type { Accounts } from './accounts.ts'
 import { readEmail } from './email.ts'
 import { checkNew, type NewAccount } from './fields.ts'
+import type { ReadRow } from './import-lines.ts'
 import { isPasswordDigest } from './imported-hashes.ts'
 import type { Passwords } from './password.ts'
 
@@ -54,6 +55,32 @@ export function createImport({ accounts, passwords, mode }: Dependencies) {
       return { kind: 'refused', detail: error.message }
     }
   }
+}
+
+/** What became of all rows. `problems` names the first hundred refused ones; `refused` counts all. */
+export interface ImportSummary {
+  readonly created: number
+  readonly known: number
+  readonly refused: number
+  readonly problems: readonly { readonly line: number; readonly detail: string }[]
+}
+
+const LISTED = 100
+
+/** Takes every row in turn. @throws what `take` throws */
+export async function takeAll(
+  rows: AsyncIterable<ReadRow>,
+  take: (row: ImportRow) => Promise<RowOutcome>,
+): Promise<ImportSummary> {
+  const counts = { created: 0, known: 0, refused: 0 }
+  const problems: { line: number; detail: string }[] = []
+  for await (const read of rows) {
+    const outcome: RowOutcome = 'row' in read ? await take(read.row) : { kind: 'refused', detail: read.problem }
+    counts[outcome.kind] += 1
+    if (outcome.kind === 'refused' && problems.length < LISTED)
+      problems.push({ line: read.line, detail: outcome.detail })
+  }
+  return { ...counts, problems }
 }
 
 /** @throws invalid_request */

@@ -26,13 +26,14 @@ export async function withCore<C, T>(openCore: OpenCore<C>, act: (core: C) => Pr
   }
 }
 
-/** Who acts from the command line, for the audit: the operating system's name for the person. */
-export function operator(): Caller {
+/** Who acts from the command line, for the audit: the operating system's name for the person, and why if they said. */
+export function operator(reason?: string): Caller {
+  const why = reason ? { reason: reason.slice(0, 200) } : {}
   try {
-    return { kind: 'operator', id: userInfo().username }
+    return { kind: 'operator', id: userInfo().username, ...why }
   } catch {
     // A container may run under a number that has no name.
-    return { kind: 'operator' }
+    return { kind: 'operator', ...why }
   }
 }
 

@@ -4,13 +4,18 @@
  */
 import type { Store } from '../storage/store.ts'
 
-/** On whose behalf something happens. `account` acts for itself; `app` with its own credentials; `operator` from the command line. */
+/**
+ * On whose behalf something happens. `account` acts for itself; `app` with its own credentials; `operator` on others, from the command line or as an
+ * administrator with that id.
+ */
 export interface Caller {
   readonly kind: 'account' | 'app' | 'operator' | 'system' | 'anonymous'
   readonly id?: string
   readonly ip?: string
   readonly userAgent?: string
   readonly requestId?: string
+  /** Why, in an operator's own words; kept with every entry of the act. */
+  readonly reason?: string
 }
 
 /** `event` is `<thing>.<what happened>`: `sign_in.refused`, `grant.revoked`, `app.created`. */

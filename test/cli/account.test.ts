@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { createAccounts } from '../../src/accounts/accounts.ts'
 import { createAuthenticate } from '../../src/accounts/authenticate.ts'
+import { createOperatorActs } from '../../src/accounts/operator-acts.ts'
 import { addAccountCommands } from '../../src/cli/account.ts'
 import { createRunner } from '../support/commands.ts'
 import { openTestStore } from '../support/open-store.ts'
@@ -21,6 +22,7 @@ function setUp(t: TestContext) {
       ...people,
       accounts,
       passwords: desk.passwords,
+      operatorActs: createOperatorActs({ ...people, accounts, endAll: async () => {} }),
       issuer,
       close: async () => {
         opened.open -= 1
@@ -155,6 +157,55 @@ test('who changed an account from the command line stands in the audit', async (
   const { id } = (await run(['account', 'create', '--email', 'ada@example.com', '--json'])).json<{ id: string }>()
   const { items } = await store.read(id)
   assert.match(JSON.stringify(items[0]?.record['caller']), /"kind":"operator"/)
+})
+
+test('why an operator acts stands beside each entry in the audit, whatever the act', async (t) => {
+  const { run, store } = setUp(t)
+  const named = ['--email', 'ada@example.com', '--json']
+  const { id } = (await run(['account', 'create', ...named, '--reason', 'new hire'])).json<{ id: string }>()
+  const acts = [
+    ['set-attributes', id, '{"plan":"pro"}'],
+    ['set-role', id, 'administrator'],
+    ['sign-out', id],
+    ['reset-mfa', id],
+    ['enable', id],
+  ]
+  for (const words of acts) assert.equal((await run(['account', ...words, '--reason', `ticket ${words[0]}`])).code, 0)
+  const { items } = await store.read(id)
+  const whys = items.map(({ record }) => (record['caller'] as { reason?: string }).reason)
+  assert.deepEqual(new Set(whys), new Set(['new hire', ...acts.map(([act]) => `ticket ${act}`)]))
+})
+
+test('account set-role gives and takes the administrator’s role', async (t) => {
+  const { run, accounts } = setUp(t)
+  for (const name of ['ada', 'grace']) await run(['account', 'create', '--email', `${name}@example.com`])
+  const role = async (name: string) => (await accounts.getByName(`${name}@example.com`)).role
+  for (const name of ['ada', 'grace'])
+    assert.equal((await run(['account', 'set-role', `${name}@example.com`, 'administrator'])).code, 0)
+  assert.equal((await run(['account', 'set-role', 'ada@example.com', 'member'])).code, 0)
+  assert.deepEqual([await role('ada'), await role('grace')], ['member', 'administrator'])
+  assert.equal((await run(['account', 'set-role', 'grace@example.com', 'member'])).code, 1)
+  assert.equal((await run(['account', 'set-role', 'grace@example.com', 'owner'])).code, 2)
+})
+
+test('account list finds by role, status and a piece of name or address', async (t) => {
+  const { run } = setUp(t)
+  await run(['account', 'create', '--email', 'ada@example.com', '--name', 'Ada Lovelace', '--admin'])
+  await run(['account', 'create', '--email', 'grace@example.com', '--name', 'Grace Hopper'])
+  await run(['account', 'create', '--email', 'alan@other.example', '--name', 'Alan Turing'])
+  await run(['account', 'disable', 'alan@other.example'])
+  const found = async (...words: string[]) =>
+    (await run(['account', 'list', ...words, '--json']))
+      .json<{ items: { email: string }[] }>()
+      .items.map(({ email }) => email.split('@')[0])
+      .sort()
+  assert.deepEqual(await found('EXAMPLE.COM'), ['ada', 'grace'])
+  assert.deepEqual(await found('hopper'), ['grace'])
+  assert.deepEqual(await found('ADA@example.com'), ['ada'])
+  assert.deepEqual(await found('--role', 'administrator'), ['ada'])
+  assert.deepEqual(await found('--status', 'disabled'), ['alan'])
+  assert.deepEqual(await found('nobody'), [])
+  assert.equal((await run(['account', 'list', '--role', 'owner'])).code, 2)
 })
 
 test('account invite prints a link of the issuer that makes a verified account', async (t) => {
