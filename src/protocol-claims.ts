@@ -3,7 +3,7 @@
  * Configuration that names one does not start; the claims hook cannot set one.
  */
 export const protocolClaims: ReadonlySet<string> = new Set(
-  `iss sub aud exp nbf iat jti client_id scope auth_time acr amr sid act may_act cnf azp nonce authorization_details
+  `iss sub aud exp nbf iat jti client_id scope auth_time acr amr sid act may_act exchanged_from cnf azp nonce authorization_details
    at_hash c_hash s_hash rt_hash events sub_jwk sub_id typ email email_verified active token_type username
    grant_id _claim_names _claim_sources __proto__ constructor prototype`.split(/\s+/),
 )

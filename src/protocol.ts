@@ -74,6 +74,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
       tellReuse: parts.tellReuse,
       unexpected: (error) => log.error({ error }, 'the protocol engine failed unexpectedly'),
       warn: (message, error) => log.warn({ error }, message),
+      now: core.now,
     }),
   })
 }

@@ -39,6 +39,7 @@ const NewAppBody = z.strictObject({
   scopes: scopes.optional(),
   optional_scopes: scopes.optional(),
   dpop: z.boolean().optional(),
+  agent: z.boolean().optional(),
   id_token_signed_response_alg: z.enum(['ES256', 'RS256']).optional(),
   jwks: z.looseObject({ keys: z.array(z.looseObject({})).max(20) }).optional(),
   jwks_uri: uri.optional(),

@@ -4,7 +4,8 @@
  */
 
 export type AppType = 'web' | 'spa' | 'native' | 'device' | 'service'
-export type AppAuth = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+/** `workload_identity`: by an assertion of an issuer that the configuration trusts (RFC 7523); the app itself keeps no secret and no key. */
+export type AppAuth = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'workload_identity'
 export type GrantType =
   | 'authorization_code'
   | 'refresh_token'
@@ -37,7 +38,7 @@ export const appTypes: Readonly<Record<AppType, AppTypeRules>> = {
   /** A program that acts for itself, or exchanges keys and tokens (RFC 8693). */
   service: {
     grants: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
-    auth: SECRET_OR_KEY,
+    auth: [...SECRET_OR_KEY, 'workload_identity'],
     redirectUris: 'none',
   },
 }

@@ -36,6 +36,8 @@ export interface AppFields {
   readonly metadata: Attributes
   /** Its access tokens are always bound to a DPoP key. */
   readonly dpop: boolean
+  /** It acts by itself for the people who allowed it: its tokens say so (`act`, RFC 8693 §4.1). */
+  readonly agent: boolean
   readonly idTokenSignedResponseAlg: 'ES256' | 'RS256'
   readonly jwks?: JwkSet
   readonly jwksUri?: string
@@ -64,6 +66,10 @@ export interface AppRecord extends AppFields {
   readonly verified: boolean
   /** The resource (audience) whose tokens it may introspect. */
   readonly resourceServer?: string
+  /** The service app that may act with its tokens: `may_act` in them (RFC 8693 §4.4). */
+  readonly mayAct?: string
+  /** Apps whose tokens for its own resource it may exchange, to act for the same people; `*` for every app. */
+  readonly actsFor?: readonly string[]
   readonly ownerId?: string
   /** It registered itself; nobody but itself vouches for what it says. */
   readonly selfRegistered?: true
@@ -104,6 +110,8 @@ export function describeApp(app: App, now: number) {
     optional_scopes: app.optionalScopes,
     metadata: app.metadata,
     dpop: app.dpop,
+    // Apps stored by an earlier version do not say it.
+    agent: app.agent ?? false,
     id_token_signed_response_alg: app.idTokenSignedResponseAlg,
     first_party: app.firstParty,
     verified: app.verified,
@@ -122,6 +130,8 @@ export function describeApp(app: App, now: number) {
     review: app.review ?? null,
     declined_reason: app.declined?.reason ?? null,
     resource_server: app.resourceServer ?? null,
+    may_act: app.mayAct ?? null,
+    acts_for: app.actsFor ?? [],
     owner: app.ownerId ?? null,
     state: app.suspended ? 'suspended' : 'active',
     suspended_reason: app.suspended?.reason ?? null,

@@ -5,7 +5,7 @@
 import { AppError, type FieldError } from '../errors.ts'
 import type { App, ClientId } from './app.ts'
 import { type ScopeRules, takeFields, type WantedFields } from './fields.ts'
-import { checkResourceServer } from './records.ts'
+import { checkDelegation, checkResourceServer, delegationOf } from './records.ts'
 import { keptSecret } from './secrets.ts'
 
 export interface ConfiguredApp extends WantedFields {
@@ -13,6 +13,8 @@ export interface ConfiguredApp extends WantedFields {
   readonly firstParty: boolean
   readonly clientSecret?: string | undefined
   readonly resourceServer?: string | undefined
+  readonly mayAct?: string | undefined
+  readonly actsFor?: readonly string[] | undefined
 }
 
 /** The apps by client id. @throws invalid_configuration naming every wrong field of every app. */
@@ -44,6 +46,7 @@ export function takeConfigured(
 function toApp(wanted: ConfiguredApp, scopes: ScopeRules, now: number): App {
   const fields = takeFields(wanted, { firstParty: wanted.firstParty }, scopes)
   if (wanted.resourceServer !== undefined) checkResourceServer(wanted.resourceServer, fields.auth)
+  checkDelegation(wanted)
   return {
     ...fields,
     clientId: wanted.clientId as ClientId,
@@ -52,6 +55,7 @@ function toApp(wanted: ConfiguredApp, scopes: ScopeRules, now: number): App {
     // What the operator writes into the configuration, the operator has checked.
     verified: true,
     ...(wanted.resourceServer ? { resourceServer: wanted.resourceServer } : {}),
+    ...delegationOf(wanted),
     secrets: wanted.clientSecret === undefined ? [] : [keptSecret(wanted.clientSecret, now)],
     createdAt: now,
     updatedAt: now,

@@ -23,6 +23,7 @@ export interface WantedFields {
   readonly optionalScopes?: Maybe<readonly string[]>
   readonly metadata?: unknown
   readonly dpop?: Maybe<boolean>
+  readonly agent?: Maybe<boolean>
   readonly idTokenSignedResponseAlg?: Maybe<'ES256' | 'RS256'>
   readonly jwks?: Maybe<JwkSet>
   readonly jwksUri?: Maybe<string>
@@ -94,6 +95,7 @@ export function takeFields(wanted: WantedFields, standing: Standing, scopeRules:
     optionalScopes,
     metadata,
     dpop: wanted.dpop ?? false,
+    agent: wanted.agent ?? false,
     idTokenSignedResponseAlg: wanted.idTokenSignedResponseAlg ?? 'ES256',
     ...(wanted.jwks ? { jwks: wanted.jwks } : {}),
     ...(description === '' ? {} : { description }),

@@ -13,6 +13,8 @@ export interface NewApp extends WantedFields {
   readonly firstParty?: boolean
   /** The resource (audience) whose tokens it may introspect. */
   readonly resourceServer?: string | undefined
+  readonly mayAct?: string | undefined
+  readonly actsFor?: readonly string[] | undefined
   readonly ownerId?: string | undefined
 }
 
@@ -29,6 +31,7 @@ const CHANGEABLE: ReadonlySet<string> = new Set<keyof AppChange>([
   'optionalScopes',
   'metadata',
   'dpop',
+  'agent',
   'idTokenSignedResponseAlg',
   'jwks',
   'jwksUri',
@@ -72,6 +75,7 @@ export function newRecord(
   const firstParty = wanted.firstParty ?? false
   const fields = takeFields(wanted, { firstParty, ownerId: wanted.ownerId }, scopes)
   if (wanted.resourceServer !== undefined) checkResourceServer(wanted.resourceServer, fields.auth)
+  checkDelegation(wanted)
   const at = now()
   const made = holdsSecret(fields.auth) ? newSecret(keyPrefix, at) : undefined
   const value: AppRecord = {
@@ -79,6 +83,7 @@ export function newRecord(
     firstParty,
     verified: firstParty,
     ...(wanted.resourceServer === undefined ? {} : { resourceServer: wanted.resourceServer }),
+    ...delegationOf(wanted),
     ...(wanted.ownerId === undefined ? {} : { ownerId: wanted.ownerId }),
     secrets: made ? [made.secret] : [],
     createdAt: at,
@@ -131,6 +136,23 @@ export function checkResourceServer(identifier: string, auth: AppRecord['auth'])
     !identifier.includes('#')
   if (!isUri) throw refusal('resource_server', 'Give the resource identifier, an absolute URI without fragment.')
   if (auth === 'none') throw refusal('resource_server', 'A resource server must be able to prove itself.')
+}
+
+/** Refuses a service that is to act for others with nothing that says whose tokens are meant for it. @throws invalid_request */
+export function checkDelegation({ type, resourceServer, actsFor = [] }: Delegating): void {
+  if (actsFor.length === 0) return
+  if (type !== 'service') throw refusal('acts_for', 'Only a service app exchanges tokens to act for others.')
+  if (resourceServer === undefined)
+    throw refusal('acts_for', 'Give resource_server too: it acts with tokens that are meant for its own resource.')
+}
+
+interface Delegating extends Pick<NewApp, 'resourceServer' | 'mayAct' | 'actsFor'> {
+  readonly type: AppRecord['type']
+}
+
+/** As `AppRecord` keeps it. */
+export function delegationOf({ mayAct, actsFor = [] }: Delegating): Pick<AppRecord, 'mayAct' | 'actsFor'> {
+  return { ...(mayAct ? { mayAct } : {}), ...(actsFor.length > 0 ? { actsFor: [...new Set(actsFor)] } : {}) }
 }
 
 function refusal(field: string, detail: string): AppError {

@@ -25,6 +25,8 @@ export interface ClientMetadata {
   readonly post_logout_redirect_uris?: unknown
   readonly jwks?: unknown
   readonly jwks_uri?: unknown
+  /** Ours: the app says of itself that it is an agent. */
+  readonly agent?: unknown
 }
 
 /** `clientSecret` and `registrationToken` are told once and kept as digests inside the id. */
@@ -71,6 +73,8 @@ interface Sealed {
   readonly c?: string
   readonly p?: string
   readonly o?: string
+  /** It is an agent. */
+  readonly e?: true
 }
 
 interface Dependencies {
@@ -144,6 +148,7 @@ function toRecord(sealed: Sealed, scopes: readonly string[]): AppRecord {
     mayAsk: scopes,
     metadata: {},
     dpop: false,
+    agent: sealed.e === true,
     idTokenSignedResponseAlg: 'ES256',
     firstParty: false,
     verified: false,
@@ -186,6 +191,7 @@ function take(metadata: ClientMetadata): Taken {
     ...link('c', metadata.client_uri),
     ...link('p', metadata.policy_uri),
     ...link('o', metadata.tos_uri),
+    ...(metadata.agent === true ? { e: true } : {}),
   }
 }
 

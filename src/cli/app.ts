@@ -28,6 +28,9 @@ interface CreateOptions {
   readonly jwks?: JwkSet
   readonly resourceServer?: string
   readonly dpop?: boolean
+  readonly agent?: boolean
+  readonly mayAct?: string
+  readonly actsFor: readonly string[]
 }
 
 interface Act {
@@ -50,7 +53,13 @@ const acts: Readonly<Record<string, Act>> = {
   },
 }
 
-const authMethods: readonly AppAuth[] = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']
+const authMethods: readonly AppAuth[] = [
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'workload_identity',
+]
 
 const warningSentences: Readonly<Record<RedirectWarning, string>> = {
   loopback: 'A loopback redirect URI: people are asked for consent every time.',
@@ -147,6 +156,9 @@ function addCreate(app: Command, openCore: OpenCore<AppCore>, { output = termina
     .option('--jwks <file>', 'its public keys, for private_key_jwt', readKeys)
     .option('--resource-server <identifier>', 'the resource whose tokens it may introspect')
     .option('--dpop', 'its access tokens are always bound to a DPoP key')
+    .option('--agent', 'it acts by itself for the people who allow it; its tokens say so')
+    .option('--may-act <client_id>', 'the service app that may act with its tokens')
+    .option('--acts-for <client_id>', 'an app whose tokens it may exchange, * for all; several times', collect, [])
     .action(async (options: CreateOptions, command: Command) => {
       const issued = await withCore(openCore, async ({ apps, now }) =>
         show(await apps.create(operator(), { ...options, ...listsOf(options) }), now()),

@@ -7,7 +7,13 @@ import { scopeName } from './tokens.ts'
 import { listOf, option, webUrl, words } from './values.ts'
 
 const appTypes = ['web', 'spa', 'native', 'device', 'service'] as const
-const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+const authMethods = [
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'workload_identity',
+] as const
 
 export type AppType = (typeof appTypes)[number]
 export type AppAuth = (typeof authMethods)[number]
@@ -72,6 +78,18 @@ const appFile = z.strictObject({
   resource_server: option(z.string().min(1).optional(), 'The resource whose tokens it may introspect.', {
     takes: 'URI',
   }),
+  agent: option(
+    z.boolean().default(false),
+    'It acts by itself for the people who allow it: its tokens say so (`act`).',
+  ),
+  may_act: option(z.string().min(1).max(2048).optional(), 'The service app that may act with its tokens (`may_act`).', {
+    takes: 'client id',
+  }),
+  acts_for: option(
+    z.array(z.string().min(1).max(2048)).default([]),
+    'Apps whose tokens for its resource_server it may exchange, to act for the same people; * for every app.',
+    { takes: 'list of client ids' },
+  ),
   client_uri: link('Its home page.'),
   logo_uri: link('Its logo.'),
   policy_uri: link('Its privacy policy.'),
@@ -93,6 +111,10 @@ function checkApp(app: AppFile, ctx: z.core.$RefinementCtx<AppFile>): void {
   if (auth.startsWith('client_secret') && !app.client_secret) refuse('client_secret_file', `a secret for auth ${auth}`)
   if (!auth.startsWith('client_secret') && app.client_secret) refuse('client_secret', `no secret for auth ${auth}`)
   if (auth === 'private_key_jwt' && !app.jwks === !app.jwks_uri) refuse('jwks', 'either jwks or jwks_uri')
+  if (app.acts_for.length > 0 && (app.type !== 'service' || app.resource_server === undefined))
+    refuse('acts_for', 'a service app with resource_server: it acts with tokens that are meant for it')
+  if (auth === 'workload_identity' && app.type !== 'service')
+    refuse('auth', 'another way: only a service is a workload')
   if (app.type === 'service' && app.scopes.includes('api:admin')) refuse('scopes', 'no api:admin for type service')
 }
 
@@ -113,6 +135,9 @@ const app = appFile.superRefine(checkApp).transform((file) => ({
   backchannelLogoutUri: file.backchannel_logout_uri,
   idTokenSignedResponseAlg: file.id_token_signed_response_alg,
   dpop: file.dpop,
+  agent: file.agent,
+  mayAct: file.may_act,
+  actsFor: file.acts_for,
   resourceServer: file.resource_server,
   clientUri: file.client_uri,
   logoUri: file.logo_uri,

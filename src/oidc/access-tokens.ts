@@ -3,10 +3,10 @@
  * what revokes one is the end of its grant (found by the first half of its `jti`), of its app or account, or an entry in the list of denied tokens.
  */
 import { createLocalJWKSet, type JWK, type JWTPayload, errors as joseErrors, jwtVerify } from 'jose'
-import { randomId } from '../secrets.ts'
+import { digest, randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
+import { type Actor, actorsOf, keyOf } from './actors.ts'
 import type { Clients } from './clients.ts'
-import { keyBehind } from './key-tokens.ts'
 import { publicKeys } from './signing-keys.ts'
 import type { Artefact } from './work.ts'
 
@@ -24,8 +24,12 @@ export interface AccessTokenClaims extends JWTPayload {
   readonly acr?: string
   readonly amr?: readonly string[]
   readonly cnf?: { readonly jkt?: string }
-  /** The credential that acted for `sub` (RFC 8693 §4.1). */
-  readonly act?: { readonly sub: string }
+  /** Who acts for `sub` (RFC 8693 §4.1). */
+  readonly act?: Actor
+  /** The app that may make a token from this one and act with it (RFC 8693 §4.4). */
+  readonly may_act?: { readonly sub: string }
+  /** Tokens it was exchanged from, the last one first: whatever ends one of them ends this one. */
+  readonly exchanged_from?: readonly string[]
 }
 
 /** Why a token is not good. Outside, all but `expired` are the same answer. */
@@ -52,6 +56,10 @@ export interface AccessTokens {
   deny(claims: AccessTokenClaims): Promise<void>
 }
 
+/** The grant that a token lives by, if it has one. */
+export const grantOf = ({ jti }: Pick<AccessTokenClaims, 'jti'>): string | undefined =>
+  jti.includes('.') ? jti.split('.', 1)[0] : undefined
+
 /** `jti` of an access token: its grant's id, a dot and a random part; without a grant only the random part. */
 export function newTokenId(grantId?: string): string {
   return grantId ? `${grantId}.${randomId(16)}` : randomId(22)
@@ -59,8 +67,8 @@ export function newTokenId(grantId?: string): string {
 
 const ALGORITHMS = ['ES256', 'RS256', 'EdDSA', 'Ed25519']
 const TOLERANCE_SECONDS = 15
-/** RFC 9068 §2.2 */
-const REQUIRED = ['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti']
+/** Signatures that are not computed again. What can change about a token is looked up at every use. */
+const REMEMBERED = 10_000
 
 interface Parts {
   readonly issuer: string
@@ -73,30 +81,90 @@ interface Parts {
   readonly now: () => number
 }
 
-export function createAccessTokens({
-  issuer,
-  jwks,
-  store,
-  clients,
-  accountStands,
-  keyStands,
-  now,
-}: Parts): AccessTokens {
+export function createAccessTokens(parts: Parts): AccessTokens {
+  const { store, accountStands } = parts
+  const verify = rememberingVerifier(parts)
+  return {
+    async check(token) {
+      if (token.length > 8192) return { ok: false, fault: 'malformed' }
+      const verified = await verify(token)
+      if (!verified.ok) return verified
+      const { claims } = verified
+      const grantId = grantOf(claims)
+      const [isDenied, grant, appsStand, keysStand] = await Promise.all([
+        anyDenied(store, [claims.jti, ...(claims.exchanged_from ?? [])]),
+        grantId ? store.find<Artefact>('grant', grantId) : undefined,
+        everyAppStands(parts, claims),
+        everyKeyStands(parts, claims),
+      ])
+      if (isDenied || !keysStand) return { ok: false, fault: 'revoked', claims }
+      if (!appsStand) return { ok: false, fault: 'app_suspended', claims }
+      if (!grantId) return { ok: true, claims }
+      if (!grant || !isOf(grant.value, claims)) return { ok: false, fault: 'grant_ended', claims }
+      if (claims.exchanged_from && !(await parts.clients.app(grant.value.clientId ?? '')))
+        return { ok: false, fault: 'app_suspended', claims }
+      // A token without a sign-in of its own (an identity assertion) counts from when it was made.
+      if (!(await accountStands(claims.sub, claims.auth_time ?? claims.iat)))
+        return { ok: false, fault: 'account_disabled', claims }
+      // An exchanged token is no token of the family: it ends with it, but speaks for it nowhere.
+      return { ok: true, claims, ...(claims.exchanged_from ? {} : { grantId }) }
+    },
+    async deny(claims) {
+      const expiresAt = (claims.exp + TOLERANCE_SECONDS) * 1000
+      await store.put('denied_token', { id: claims.jti, value: { clientId: claims.client_id }, expiresAt }, 'replace')
+    },
+  }
+}
+
+/** An exchanged token is of the same account, and was issued to the app that exchanged it. */
+function isOf(grant: Artefact, { sub, client_id: clientId, exchanged_from: from }: AccessTokenClaims): boolean {
+  return grant.accountId === sub && (from !== undefined || grant.clientId === clientId)
+}
+
+async function anyDenied(store: Store, ids: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(ids.map((id) => store.find('denied_token', id)))
+  return found.some((entry) => entry !== undefined)
+}
+
+/** The app it was issued to, every app that acted on its way, and the app it speaks for where no person stands behind it. */
+async function everyAppStands({ clients }: Parts, claims: AccessTokenClaims): Promise<boolean> {
+  const { act, client_id: clientId, sub, exchanged_from: from } = claims
+  const actors = actorsOf(act)
+  const ids = new Set(actors.filter((actor) => keyOf(actor) === undefined))
+  const isOfKeyItself = actors[0] === clientId && keyOf(clientId) !== undefined
+  if (!isOfKeyItself) ids.add(clientId)
+  const isOfAccount = grantOf(claims) !== undefined || actors.some((actor) => keyOf(actor) !== undefined)
+  if (from && !isOfAccount) ids.add(sub)
+  const found = await Promise.all([...ids].map((id) => clients.app(id)))
+  return found.every((app) => app !== undefined)
+}
+
+async function everyKeyStands({ keyStands }: Parts, { act }: AccessTokenClaims): Promise<boolean> {
+  const keys = actorsOf(act).flatMap((actor) => keyOf(actor) ?? [])
+  return (await Promise.all(keys.map(keyStands))).every(Boolean)
+}
+
+/** Signature, type, issuer and times. The signature of a token that was seen before is known, its end is looked at again. */
+function rememberingVerifier({ issuer, jwks, now }: Parts): (token: string) => Promise<CheckedToken> {
   const keys = createLocalJWKSet({ keys: publicKeys(jwks) })
+  const known = new Map<string, AccessTokenClaims>()
 
   const verify = async (token: string): Promise<CheckedToken> => {
     try {
-      const options = {
+      const { payload } = await jwtVerify(token, keys, {
         issuer,
         typ: 'at+jwt',
         algorithms: ALGORITHMS,
-        requiredClaims: REQUIRED,
         clockTolerance: TOLERANCE_SECONDS,
         currentDate: new Date(now()),
-      }
-      const { payload } = await jwtVerify(token, keys, options)
+      })
       const claims = payload as AccessTokenClaims
-      return typeof claims.aud === 'string' ? { ok: true, claims } : { ok: false, fault: 'malformed' }
+      const complete =
+        typeof claims.jti === 'string' &&
+        typeof claims.client_id === 'string' &&
+        typeof claims.aud === 'string' &&
+        typeof claims.exp === 'number'
+      return complete ? { ok: true, claims } : { ok: false, fault: 'malformed' }
     } catch (error) {
       if (error instanceof joseErrors.JWTExpired)
         return { ok: false, fault: 'expired', claims: error.payload as AccessTokenClaims }
@@ -104,32 +172,14 @@ export function createAccessTokens({
     }
   }
 
-  return {
-    async check(token) {
-      if (token.length > 8192) return { ok: false, fault: 'malformed' }
-      const verified = await verify(token)
-      if (!verified.ok) return verified
-      const { claims } = verified
-      const [grantId] = claims.jti.includes('.') ? claims.jti.split('.') : []
-      const keyId = keyBehind(claims)
-      const isOfKeyItself = keyId !== undefined && claims.client_id === claims.act?.sub
-      const [denied, grant, app, keyIsAlive] = await Promise.all([
-        store.find('denied_token', claims.jti),
-        grantId ? store.find<Artefact>('grant', grantId) : undefined,
-        isOfKeyItself ? true : clients.app(claims.client_id),
-        keyId === undefined ? true : keyStands(keyId),
-      ])
-      if (denied || !keyIsAlive) return { ok: false, fault: 'revoked', claims }
-      if (!app) return { ok: false, fault: 'app_suspended', claims }
-      if (!grantId) return { ok: true, claims }
-      if (!grant || grant.value.clientId !== claims.client_id || grant.value.accountId !== claims.sub)
-        return { ok: false, fault: 'grant_ended', claims }
-      if (!(await accountStands(claims.sub, claims.auth_time))) return { ok: false, fault: 'account_disabled', claims }
-      return { ok: true, claims, grantId }
-    },
-    async deny(claims) {
-      const expiresAt = (claims.exp + TOLERANCE_SECONDS) * 1000
-      await store.put('denied_token', { id: claims.jti, value: { clientId: claims.client_id }, expiresAt }, 'replace')
-    },
+  return async (token) => {
+    const name = digest('verified token', token)
+    const claims = known.get(name)
+    if (claims && claims.exp > now() / 1000 - TOLERANCE_SECONDS) return { ok: true, claims }
+    const verified = await verify(token)
+    if (!verified.ok) return verified
+    known.set(name, verified.claims)
+    if (known.size > REMEMBERED) for (const oldest of known.keys()) if (known.delete(oldest)) break
+    return verified
   }
 }

@@ -5,6 +5,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
 import { accountClaims } from '../accounts/claims.ts'
+import type { App } from '../apps/app.ts'
 import { type AskHook, customClaims } from './claims.ts'
 import type { Clients } from './clients.ts'
 import type { ProtocolAccount } from './policy.ts'
@@ -106,9 +107,18 @@ export function createTokenClaims(
           askHook && ((request) => servedOrRefused(() => askHook(request))),
         )
       : {}
-    if (token.kind !== 'AccessToken') return custom
-    return { ...custom, ...signInClaims(source) }
+    if (token.kind !== 'AccessToken') return { ...custom, ...mayActClaim(app) }
+    return { ...custom, ...signInClaims(source), ...actorClaims(app) }
   }
+}
+
+/** An agent acts for the person in all it does, and its tokens say so. */
+function actorClaims(app: App | undefined): Record<string, unknown> {
+  return { ...(app?.agent ? { act: { sub: app.clientId } } : {}), ...mayActClaim(app) }
+}
+
+function mayActClaim(app: App | undefined): Record<string, unknown> {
+  return app?.mayAct ? { may_act: { sub: app.mayAct } } : {}
 }
 
 function signInClaims(source: SourceOfToken | undefined): Record<string, unknown> {

@@ -71,13 +71,14 @@ function clientMetadata(app: App): AdapterPayload {
     response_types: redirectUris === 'required' ? ['code'] : [],
     redirect_uris: [...app.redirectUris],
     post_logout_redirect_uris: [...app.postLogoutRedirectUris],
-    token_endpoint_auth_method: app.auth as ClientAuthMethod,
+    // The library knows no workloads: what `workloads.ts` puts in place of their assertion is compared like a secret, and is worth one request.
+    token_endpoint_auth_method: (app.auth === 'workload_identity'
+      ? 'client_secret_post'
+      : app.auth) as ClientAuthMethod,
     id_token_signed_response_alg: app.idTokenSignedResponseAlg,
     response_modes: ['query', 'form_post'],
     // The library demands a value for methods with a secret; ours are digests and compared in `provider.ts`.
-    ...(app.auth === 'client_secret_basic' || app.auth === 'client_secret_post'
-      ? { client_secret: 'kept-as-a-digest' }
-      : {}),
+    ...(app.auth !== 'none' && app.auth !== 'private_key_jwt' ? { client_secret: 'kept-as-a-digest' } : {}),
     ...(app.jwks ? { jwks: app.jwks as never } : {}),
     ...(app.jwksUri ? { jwks_uri: app.jwksUri } : {}),
     ...(app.dpop ? { dpop_bound_access_tokens: true } : {}),

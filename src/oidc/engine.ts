@@ -7,6 +7,7 @@ import type { Provider } from 'oidc-provider'
 import { type AccessTokens, createAccessTokens } from './access-tokens.ts'
 import { stands } from './accounts.ts'
 import { createConsents } from './consents.ts'
+import { createDelegation } from './delegation.ts'
 import { createDeniedRefresh } from './denied-refresh.ts'
 import { createPollGate } from './device.ts'
 import { createEndpoints } from './endpoints.ts'
@@ -15,8 +16,8 @@ import { createKeyStatus } from './key-status.ts'
 import { createKeyTokens, type KeyTokenRequest } from './key-tokens.ts'
 import { createNobodySignedIn, createSignOutFollowUp } from './logout.ts'
 import { type Published, publish } from './metadata.ts'
-import { configurationOf, createPieces, type EngineParts } from './pieces.ts'
-import { createProofCheck } from './proofs.ts'
+import { configurationOf, createPieces, type EngineParts, type Pieces } from './pieces.ts'
+import { createProofCheck, createProvenKey } from './proofs.ts'
 import { createProvider, sessionCookie } from './provider.ts'
 import { createSettlement } from './redemption.ts'
 import { createRefusals } from './refusals.ts'
@@ -25,6 +26,7 @@ import { createSessionLimit } from './session-limit.ts'
 import { createSessions } from './sessions.ts'
 import { accessTokenSigner } from './signers.ts'
 import { addTokenExchange } from './token-exchange.ts'
+import { createTokenMaker } from './token-maker.ts'
 import { createTokenStatus } from './token-status.ts'
 
 export type Engine = Awaited<ReturnType<typeof createEngine>>
@@ -38,15 +40,7 @@ export async function createEngine(parts: EngineParts) {
 
   let tokens: AccessTokens
   let sign: ReturnType<typeof accessTokenSigner>
-  const makeKeyToken = createKeyTokens({
-    issuer: settings.issuer,
-    sign: () => sign,
-    accounts: parts.accounts,
-    claims: settings.claims,
-    askHook: pieces.askHook,
-    lifetimeSeconds: settings.lifetimes.exchangedToken,
-    now,
-  })
+  const { makeKeyToken, delegate } = createMakers(parts, pieces, { tokens: () => tokens, sign: () => sign })
   const endpoints = createEndpoints({
     pages,
     refresh,
@@ -109,7 +103,7 @@ export async function createEngine(parts: EngineParts) {
       onSignOut: (sessionUid) => grants.endBound(sessionUid),
       limitSessions,
     })
-    addTokenExchange(provider, { keys: parts.keys, clients, resources, makeKeyToken, factsOf: parts.factsOf })
+    addTokenExchange(provider, { keys: parts.keys, clients, resources, makeKeyToken, delegate, factsOf: parts.factsOf })
     events.listen(provider)
     provider.on('authorization.error', refusals.note)
     handle = provider.callback() as typeof handle
@@ -150,5 +144,24 @@ export async function createEngine(parts: EngineParts) {
       clearInterval(watch)
       await notices.close()
     },
+  }
+}
+
+interface Current {
+  readonly tokens: () => AccessTokens
+  readonly sign: () => ReturnType<typeof accessTokenSigner>
+}
+
+/** What makes access tokens beside the library. */
+function createMakers(parts: EngineParts, { askHook, resources }: Pieces, { tokens, sign }: Current) {
+  const { settings, store, now, accounts, events } = parts
+  const { issuer, claims } = settings
+  const make = createTokenMaker({ issuer, sign, accounts, claims, askHook, now })
+  const lifetimeSeconds = settings.lifetimes.exchangedToken
+  const provenKey = createProvenKey({ issuer, store, now })
+  const onDelegated = events.delegated
+  return {
+    makeKeyToken: createKeyTokens({ make, lifetimeSeconds }),
+    delegate: createDelegation({ ...parts, tokens, resources, make, provenKey, onDelegated, lifetimeSeconds }),
   }
 }

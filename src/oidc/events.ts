@@ -5,7 +5,9 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
-import type { AccessTokenClaims } from './access-tokens.ts'
+import { createRecently } from '../recently.ts'
+import { type AccessTokenClaims, grantOf } from './access-tokens.ts'
+import { type Actor, actorsOf } from './actors.ts'
 import type { ConsentAnswer } from './grants.ts'
 import { type Artefact, type Redemption, workOf } from './work.ts'
 
@@ -19,11 +21,26 @@ export interface EventSinks {
   readonly tellReuse: (accountId: string, clientId: string, caller: Caller) => Promise<void>
   readonly unexpected: (error: unknown, requestPath: string) => void
   readonly warn: (message: string, error: unknown) => void
+  readonly now: () => number
 }
+
+/** One exchange of an access token. */
+export interface Delegated {
+  readonly subject: AccessTokenClaims
+  readonly act: Actor
+  readonly resource: string
+  readonly scopes: readonly string[]
+}
+
+/** The same act within this time is one entry (per process). */
+const SAME_MS = 15 * 60_000
 
 export type ProtocolEvents = ReturnType<typeof createEvents>
 
-export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse, unexpected, warn }: EventSinks) {
+export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse, unexpected, warn, now }: EventSinks) {
+  // The same app acts for the same person again and again: the trail says that it does, and when, not each single time.
+  const recently = createRecently({ now, forMs: SAME_MS, atMost: 10_000 })
+
   const noteReplayed = (ctx: KoaContextWithOIDC, { accountId = 'anonymous', clientId = '' }: Artefact): Promise<void> =>
     audit.note(callerOf(ctx), {
       event: 'code.replayed',
@@ -117,6 +134,23 @@ export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse,
     async sessionsEnded(accountId: string, count: number): Promise<void> {
       const entry = { event: 'session.oldest_ended', outcome: 'done', accountId } as const
       await audit.note({ kind: 'system' }, { ...entry, details: { count } })
+    },
+    /** An app acts for somebody with a token that it exchanged: told to whoever the token speaks for. */
+    async delegated(ctx: KoaContextWithOIDC, { subject, act, resource, scopes }: Delegated): Promise<void> {
+      const name = [grantOf(subject) ?? subject.sub, ...actorsOf(act), resource, ...scopes].join(' ')
+      if (!recently.isNew(name)) return
+      const details = { through: subject.client_id, actors: actorsOf(act), resource, scopes }
+      const entry = {
+        event: 'agent.acted',
+        outcome: 'done',
+        accountId: subject.sub,
+        subject: act.sub,
+        details,
+      } as const
+      await audit.note(callerOf(ctx), entry).catch((error) => {
+        recently.forget(name)
+        throw error
+      })
     },
     unexpected: (ctx: KoaContextWithOIDC, error: unknown) => unexpected(error, ctx.path),
     noticeGivenUp: (error: unknown) => warn('a sign-out notice was given up', error),

@@ -3,11 +3,8 @@
  * exchange and forward auth hand them out; `access-tokens.ts` asks whether the key still stands when one comes back.
  */
 import type { App } from '../apps/app.ts'
-import type { AccessTokenClaims } from './access-tokens.ts'
-import { newTokenId } from './access-tokens.ts'
-import { type AccountSource, stands } from './accounts.ts'
-import { type AskHook, customClaims } from './claims.ts'
-import type { OidcSettings, Resource } from './settings.ts'
+import type { Resource } from './settings.ts'
+import type { MadeToken, MakeToken } from './token-maker.ts'
 
 export const GRANT_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
@@ -24,60 +21,20 @@ export interface KeyTokenRequest {
   readonly endsAt: number
 }
 
-export interface KeyToken {
-  readonly token: string
-  /** Seconds since 1970. */
-  readonly expiresAt: number
-  readonly expiresIn: number
-}
+export type MakeKeyToken = (request: KeyTokenRequest) => Promise<MadeToken>
 
-export type MakeKeyToken = (request: KeyTokenRequest) => Promise<KeyToken>
+/** The longest life of any exchanged token, whatever is configured (contract: 10 minutes). */
+export const LONGEST_SECONDS = 600
 
-interface Parts {
-  readonly issuer: string
-  readonly sign: () => (algorithm: string, payload: object) => Promise<string>
-  readonly accounts: AccountSource
-  readonly claims: OidcSettings['claims']
-  readonly askHook: AskHook | undefined
-  readonly lifetimeSeconds: number
-  readonly now: () => number
-}
-
-/** The longest life of any of them, whatever is configured (contract: 10 minutes). */
-const LONGEST_SECONDS = 600
-
-export function createKeyTokens(parts: Parts): MakeKeyToken {
-  const { issuer, sign, accounts, claims, askHook, now } = parts
-  const lifetime = Math.min(parts.lifetimeSeconds, LONGEST_SECONDS)
-  return async ({ accountId, credential, app, scopes, resource, endsAt }) => {
-    const account = await accounts.find(accountId)
-    const request = {
-      ...(stands(account, undefined) ? { account } : {}),
+export function createKeyTokens({ make, lifetimeSeconds }: { make: MakeToken; lifetimeSeconds: number }): MakeKeyToken {
+  return ({ accountId, credential, app, ...request }) =>
+    make({
+      ...request,
       ...(app ? { app } : {}),
+      subject: accountId,
+      clientId: app?.clientId ?? credential,
       grantType: GRANT_EXCHANGE,
-      resource: resource.identifier,
-      scopes,
-    }
-    const custom = await customClaims({ ...claims.accessToken, ...resource.claims }, request, askHook)
-    const issuedAt = Math.floor(now() / 1000)
-    const expiresAt = Math.min(issuedAt + lifetime, Math.floor(endsAt / 1000))
-    const payload = {
-      ...custom,
-      iss: issuer,
-      sub: accountId,
-      aud: resource.identifier,
-      exp: expiresAt,
-      iat: issuedAt,
-      jti: newTokenId(),
-      client_id: app?.clientId ?? credential,
-      scope: scopes.join(' '),
-      act: { sub: credential },
-    }
-    return { token: await sign()(resource.algorithm, payload), expiresAt, expiresIn: expiresAt - issuedAt }
-  }
-}
-
-/** The id of the key that a token was made from, undefined for every other token. */
-export function keyBehind({ act }: AccessTokenClaims): string | undefined {
-  return /^(?:api_key|personal_access_token):(.+)$/.exec(act?.sub ?? '')?.[1]
+      lifetimeSeconds: Math.min(lifetimeSeconds, LONGEST_SECONDS),
+      claims: { act: { sub: credential } },
+    })
 }

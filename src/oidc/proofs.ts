@@ -28,48 +28,46 @@ interface Parts {
 }
 
 /** As `AccessTokens.check`, and the proof where the token is bound. A bound token as a plain bearer, and a proof for an unbound one, are refused. */
-export function createProofCheck({ issuer, store, tokens, now }: Parts) {
+export function createProofCheck({ tokens, ...parts }: Parts) {
+  const provenKey = createProvenKey(parts)
   return async (token: string, request: ProvenRequest): Promise<CheckedToken> => {
     const checked = await tokens().check(token)
     if (!checked.ok) return checked
     const bound = checked.claims.cnf?.jkt
     if (bound === undefined && request.proof === undefined) return checked
-    const isProven =
-      bound !== undefined &&
-      request.proof !== undefined &&
-      (await isFresh({ issuer, store, now }, token, bound, request, request.proof))
+    const isProven = bound !== undefined && (await provenKey({ ...request, token, thumbprint: bound })) !== undefined
     return isProven ? checked : { ok: false, fault: 'dpop_mismatch', claims: checked.claims }
   }
 }
 
-async function isFresh(
-  { issuer, store, now }: Omit<Parts, 'tokens'>,
-  token: string,
-  thumbprint: string,
-  { method, path }: ProvenRequest,
-  proof: string,
-): Promise<boolean> {
-  try {
-    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
-      typ: 'dpop+jwt',
-      algorithms: [...DPOP_ALGORITHMS],
-      currentDate: new Date(now()),
-    })
-    const isHere = payload['htm'] === method && sameAddress(String(payload['htu']), `${issuer}${path}`)
-    const isThis = payload['ath'] === createHash('sha256').update(token).digest('base64url')
-    const isNow = Math.abs(now() / 1000 - Number(payload.iat)) <= WINDOW_SECONDS
-    const isHolder = (await calculateJwkThumbprint(protectedHeader.jwk as JWK)) === thumbprint
-    return (
-      isHere &&
-      isThis &&
-      isNow &&
-      isHolder &&
-      typeof payload.jti === 'string' &&
-      (await isFirst(store, thumbprint, payload.jti, now()))
-    )
-  } catch (error) {
-    if (hasCode(error, 'store_unavailable')) throw error
-    return false
+export interface ProofWish extends ProvenRequest {
+  /** The token that the proof must name (`ath`); at the token endpoint there is none yet. */
+  readonly token?: string
+  /** The key it must be; any key when absent. */
+  readonly thumbprint?: string
+}
+
+/** The thumbprint of the key that a fresh proof for this very request, used for the first time, was made with; undefined for everything else. */
+export function createProvenKey({ issuer, store, now }: Omit<Parts, 'tokens'>) {
+  return async (wish: ProofWish): Promise<string | undefined> => {
+    try {
+      const { payload, protectedHeader } = await jwtVerify(wish.proof ?? '', EmbeddedJWK, {
+        typ: 'dpop+jwt',
+        algorithms: [...DPOP_ALGORITHMS],
+        currentDate: new Date(now()),
+      })
+      const isHere = payload['htm'] === wish.method && sameAddress(String(payload['htu']), `${issuer}${wish.path}`)
+      const isThis =
+        wish.token === undefined || payload['ath'] === createHash('sha256').update(wish.token).digest('base64url')
+      const isNow = Math.abs(now() / 1000 - Number(payload.iat)) <= WINDOW_SECONDS
+      const thumbprint = await calculateJwkThumbprint(protectedHeader.jwk as JWK)
+      const isHolder = wish.thumbprint === undefined || thumbprint === wish.thumbprint
+      const fits = isHere && isThis && isNow && isHolder && typeof payload.jti === 'string'
+      return fits && (await isFirst(store, thumbprint, String(payload.jti), now())) ? thumbprint : undefined
+    } catch (error) {
+      if (hasCode(error, 'store_unavailable')) throw error
+      return undefined
+    }
   }
 }
 

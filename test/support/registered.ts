@@ -39,7 +39,7 @@ export async function register(licet: Pick<Licet, 'core'>, wanted: Partial<NewAp
     app,
     credentials: {
       clientId: app.clientId,
-      auth: app.auth,
+      auth: app.auth as Credentials['auth'],
       idTokenAlg: app.idTokenSignedResponseAlg,
       ...(clientSecret ? { clientSecret } : {}),
       ...(keys ? { privateKey: keys.privateKey } : {}),
