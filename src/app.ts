@@ -8,6 +8,7 @@ import { isAtLeast } from './accounts/assurance.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
 import { hasSecondFactor } from './accounts/sign-in-state.ts'
+import { createAdminApps } from './admin/apps.ts'
 import { createOperations } from './api/operations.ts'
 import { createReference } from './api/reference.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
@@ -248,7 +249,17 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     recentForm: and(settingsForm, recent),
     provenForm: and(settingsForm, proven),
   }
-  const draw = createDraw(['profile', 'security', 'keys', 'tokens', 'apps', 'developer', 'sessions', 'activity'])
+  const draw = createDraw([
+    'profile',
+    'security',
+    'keys',
+    'tokens',
+    'apps',
+    'developer',
+    'sessions',
+    'activity',
+    'admin',
+  ])
   const once = createOnce({ store })
   let server: HttpServer | undefined
   const routes: readonly Route[] = [
@@ -342,6 +353,14 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       scopes: config.scopes,
       issuer,
       now,
+    }),
+    ...createAdminApps({
+      access: { page: administration.among(proven), form: administration.among(access.provenForm) },
+      draw,
+      apps,
+      publishers: core.publishers,
+      findAccount: accounts.find,
+      scopes: config.scopes,
     }),
     ...createSetup({
       links,

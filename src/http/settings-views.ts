@@ -14,6 +14,7 @@ export type SettingsSection =
   | 'tokens'
   | 'apps'
   | 'developer'
+  | 'admin'
 
 /** The navigation of the settings. */
 export interface Shell {

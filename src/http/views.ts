@@ -4,6 +4,7 @@
  * Rendering belongs to `page.ts`; who may see which page belongs to the surfaces.
  */
 
+import type { AdminViews } from './admin-views.ts'
 import type { DeveloperViews } from './developer-views.ts'
 import type { DocsViews } from './docs-views.ts'
 import type { Answer, Cookie } from './route.ts'
@@ -212,7 +213,7 @@ type PlaygroundEndpoint =
   | 'introspectThroughPage'
 
 /** View name → model. */
-export interface Views extends SignInViews, SettingsViews, DeveloperViews, DocsViews {
+export interface Views extends SignInViews, SettingsViews, DeveloperViews, AdminViews, DocsViews {
   'interactions/sign-in': SignIn
   'interactions/consent': Consent
   'interactions/expired': Expired

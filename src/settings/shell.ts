@@ -2,7 +2,7 @@
  * What every settings page has in common: the person it is drawn for, the navigation, and the binding of its forms to that person's session, so
  * that a form of one account can never be sent as another. Each section of the settings has a file of its own.
  */
-import type { Account } from '../accounts/account.ts'
+import { type Account, isAdministrator } from '../accounts/account.ts'
 import type { AccessRule } from '../http/route.ts'
 import type { SettingsSection, Shell } from '../http/settings-views.ts'
 import { type PageAnswer, page, type ViewName, type Views } from '../http/views.ts'
@@ -31,7 +31,7 @@ export interface SettingsAccess {
   readonly provenForm: AccessRule<Person>
 }
 
-type SettingsView = Extract<ViewName, `settings/${string}` | `developer/${string}`>
+type SettingsView = Extract<ViewName, `settings/${string}` | `developer/${string}` | `admin/${string}`>
 
 /** Draws a settings page: its own model plus the navigation. `here` is the section it belongs to, where its name does not say so. */
 export type Draw = <V extends SettingsView>(
@@ -50,18 +50,24 @@ const PATHS: Readonly<Record<SettingsSection, string>> = {
   tokens: '/settings/tokens',
   apps: '/settings/apps',
   developer: '/developer/apps',
+  admin: '/admin/apps',
 }
 
-/** @param sections which parts of the settings this server has, in the order of the navigation. */
+/** @param sections which parts of the settings this server has, in the order of the navigation; `admin` is shown to administrators. */
 export function createDraw(sections: readonly SettingsSection[]): Draw {
-  const shellOf = (view: SettingsView, here?: SettingsSection): Shell => ({
-    here: view.startsWith('developer/')
-      ? 'developer'
-      : (here ?? sections.find((id) => view === `settings/${id}`) ?? 'security'),
-    sections: sections.map((id) => ({ id, path: PATHS[id] })),
+  const belongs = (view: SettingsView): SettingsSection => {
+    const [room] = view.split('/', 1)
+    if (room === 'developer' || room === 'admin') return room
+    return sections.find((id) => view === `settings/${id}`) ?? 'security'
+  }
+  const shellOf = (view: SettingsView, { account }: Person, here?: SettingsSection): Shell => ({
+    here: here ?? belongs(view),
+    sections: sections
+      .filter((id) => id !== 'admin' || isAdministrator(account))
+      .map((id) => ({ id, path: PATHS[id] })),
   })
   return (view, person, model, { here, ...options } = {}) => ({
-    ...page(view, { ...model, shell: shellOf(view, here) } as Views[typeof view], options),
+    ...page(view, { ...model, shell: shellOf(view, person, here) } as Views[typeof view], options),
     account: { email: person.account.email, name: person.account.name },
     csrfScope: person.sid,
   })

@@ -3,6 +3,7 @@
  * The hostile sample carries what an attacker would put into names.
  */
 import { page, type Views } from '../../src/http/views.ts'
+import { adminSamples } from './samples-admin.ts'
 import { connectedSamples } from './samples-connected.ts'
 import { developerSamples } from './samples-developer.ts'
 import { docsSamples } from './samples-docs.ts'
@@ -70,6 +71,7 @@ export const samples = {
   ...keySamples,
   ...connectedSamples,
   ...developerSamples,
+  ...adminSamples,
   'sign-in': page('interactions/sign-in', {
     app,
     email: '',
