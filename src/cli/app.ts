@@ -164,8 +164,9 @@ function addCreate(app: Command, openCore: OpenCore<AppCore>, { output = termina
         show(await apps.create(operator(), { ...options, ...listsOf(options) }), now()),
       )
       const warnings = issued.warnings.map((warning) => `Warning: ${warning}`)
-      const secret = issued.client_secret ? ['Its client secret, shown this once:', issued.client_secret] : []
-      say(command, issued, [`Created ${issued.name} (${issued.client_id}).`, ...secret, ...warnings], output)
+      const secret = issued.client_secret ? [`client_secret  ${issued.client_secret}   (shown this once)`] : []
+      const lines = [`Created ${issued.name}.`, `client_id      ${issued.client_id}`, ...secret, ...warnings]
+      say(command, issued, lines, output)
     })
 }
 
