@@ -67,6 +67,7 @@ import { createNetwork, limitKeys } from './security/network.ts'
 import { createRateLimiter, rateLimitHeaders, type Standing } from './security/rate-limit.ts'
 import { createAttention } from './settings/attention.ts'
 import { createOnce } from './settings/once.ts'
+import { recoveredPath } from './settings/recovered.ts'
 import { createSettings } from './settings/settings.ts'
 import { createDraw } from './settings/shell.ts'
 import { withProvenAddress } from './settings/unverified.ts'
@@ -226,9 +227,11 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const minimumPasswordLength = passwords.minimumLength
   const signingUp = { anyone, form, limitAddress, minimumPasswordLength }
   const ownSignIn = { clientId: SETTINGS, issuer, vault, now }
+  const signInPath = createSignInPath(ownSignIn)
   const { signedIn, recent, proven } = createPageRules({
     current: engine.sessions.current,
-    signInPath: createSignInPath(ownSignIn),
+    signInPath,
+    notRecentPath: recoveredPath,
     now,
     recentSeconds: config.lifetimes.stepUpSeconds,
     async missingAssurance({ account, acr }) {
@@ -311,6 +314,11 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
         attention: createAttention(people.factors),
       },
       unverified: { beginVerification },
+      recovered: {
+        signInAgainPath: (returnTo, loginHint) =>
+          signInPath(returnTo, { fresh: true, loginHint, acrValues: SECOND_FACTOR }),
+      },
+      email: { emailChange: people.emailChange },
       leaving: { ...leaving, anyone, form, endAll },
       security: {
         accounts: people.passwordChange,

@@ -12,6 +12,8 @@ export interface PageRulesParts<S> {
   readonly current: (request: IncomingMessage, response: ServerResponse) => Promise<S | undefined>
   /** The path that begins a sign-in and ends at `returnTo`; `fresh` asks for it although somebody is signed in. */
   readonly signInPath: (returnTo: string, options: { fresh: boolean; loginHint?: string; acrValues?: string }) => string
+  /** Where somebody whose sign-in never counts as recent is told what does. */
+  readonly notRecentPath: (returnTo: string) => string
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** How long a sign-in counts as recent. */
@@ -38,7 +40,7 @@ interface SignedIn {
 }
 
 export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): PageRules<S> {
-  const { current, signInPath, now, recentSeconds, missingAssurance } = parts
+  const { current, signInPath, notRecentPath, now, recentSeconds, missingAssurance } = parts
 
   const admit = async (ctx: HttpContext): Promise<S> => {
     const person = await current(ctx.req, ctx.res)
@@ -55,8 +57,12 @@ export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): P
   }
   const admitRecent = async (ctx: HttpContext): Promise<S> => {
     const person = await admit(ctx)
-    if (person.sudo && now() / 1000 - person.authTime <= recentSeconds) return person
-    throw again(ctx, person)
+    const isFresh = now() / 1000 - person.authTime <= recentSeconds
+    if (person.sudo && isFresh) return person
+    if (!isFresh) throw again(ctx, person)
+    throw new AppError('insufficient_user_authentication', 'A recovery code is not enough to do this.', {
+      details: { continueAt: notRecentPath(returnPath(ctx)) },
+    })
   }
 
   return {

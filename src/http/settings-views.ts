@@ -42,7 +42,8 @@ export interface ProfileModel {
   readonly createdAt: number
   readonly id: string
   readonly cards: readonly SettingsCard[]
-  readonly saved: boolean
+  /** What was saved just now. */
+  readonly saved?: 'profile' | 'email'
   readonly problem?: ProfileProblem
 }
 
@@ -135,6 +136,19 @@ export interface ActivityModel {
   readonly csvUrl: string
 }
 
+/** One page for the whole change: the new address, its code, or its link, whichever the model has. */
+export interface EmailModel {
+  readonly shell: Shell
+  readonly email: string
+  readonly typed?: string
+  /** A code is on its way. */
+  readonly isAsked?: true
+  /** The link was opened. */
+  readonly newEmail?: string
+  readonly confirmAction?: string
+  readonly problem?: 'malformed' | 'wrong' | 'limited' | 'gone' | 'other_account'
+}
+
 export type DeleteProblem = 'email' | 'last_administrator'
 
 export interface DeleteModel {
@@ -148,6 +162,7 @@ export interface DeleteModel {
 export interface SettingsViews extends KeyViews, ConnectedViews {
   'settings/profile': ProfileModel
   'settings/delete': DeleteModel
+  'settings/email': EmailModel
   'settings/security': SecurityModel
   'settings/totp': TotpModel
   'settings/passkey': PasskeyModel

@@ -128,6 +128,7 @@ export interface SignInViews {
   'interactions/verify': Verify
   'interactions/verify-link': VerifyLink
   'interactions/unverified': Unverified
+  'interactions/recovered': { readonly signInUrl: string }
   'interactions/recover': { readonly isMissing?: true }
   'interactions/new-password': NewPassword
   'interactions/done': Done

@@ -9,10 +9,10 @@
 import { z } from 'zod'
 import type { Recovery } from '../accounts/recovery.ts'
 import { AppError } from '../errors.ts'
+import { forget, keep, keeping } from '../http/kept.ts'
 import { type AccessRule, type Answer, type Cookie, get, post, type Route } from '../http/route.ts'
 import { page, type SetupReason } from '../http/views.ts'
 import type { Caller } from '../observability/audit.ts'
-import { forget, keep, keeping } from './kept.ts'
 import { wrongFields } from './setup.ts'
 
 const RECOVER_COOKIE = '__Host-licet_recover' satisfies Cookie['name']

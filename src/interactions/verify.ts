@@ -10,11 +10,11 @@
 import { z } from 'zod'
 import type { MailChallenge, Verification } from '../accounts/verification.ts'
 import { AppError, hasCode } from '../errors.ts'
+import { forget, keep, keeping } from '../http/kept.ts'
 import { type AccessRule, type Answer, type Cookie, get, post, type Route } from '../http/route.ts'
 import type { VerifyProblem } from '../http/sign-in-views.ts'
 import { page } from '../http/views.ts'
 import type { Caller } from '../observability/audit.ts'
-import { forget, keep, keeping } from './kept.ts'
 import { wrongFields } from './setup.ts'
 
 /** The browser's half of a verification that was asked for. */

@@ -1,5 +1,6 @@
 /**
- * Settings, security: second factors. Every change needs a recent sign-in and signs the other browsers out; keys and codes are shown once.
+ * Settings, security: second factors. Every change needs a recent sign-in with the second factor of whoever has one, and
+ * signs the other browsers out; keys and codes are shown once.
  */
 import { z } from 'zod'
 import type { Factors } from '../accounts/factors.ts'
@@ -43,34 +44,34 @@ export function createFactorsPages(parts: FactorsParts): readonly Route[] {
     removal(parts, act)
   return [
     post(`${HOME}/totp`)
-      .needs(access.recentForm)
+      .needs(access.provenForm)
       .takes(Nothing)
       .does(async ({ caller: { account } }) => {
         await parts.totp.begin(account.id, account.email)
         return { kind: 'redirect', location: `${HOME}/totp` }
       }),
     get(`${HOME}/totp`)
-      .needs(access.recent)
+      .needs(access.proven)
       .does(({ caller }) => totpPage(parts, caller)),
-    post(`${HOME}/totp/confirm`).needs(access.recentForm).takes(CodeForm).does(confirmTotp(parts)),
+    post(`${HOME}/totp/confirm`).needs(access.provenForm).takes(CodeForm).does(confirmTotp(parts)),
     post(`${HOME}/totp/remove`)
-      .needs(access.recentForm)
+      .needs(access.provenForm)
       .takes(Nothing)
       .does(remove(({ account }, caller) => factors.removeTotp(caller, account))),
-    post(`${HOME}/recovery-codes`).needs(access.recentForm).takes(Nothing).does(renewCodes(parts)),
+    post(`${HOME}/recovery-codes`).needs(access.provenForm).takes(Nothing).does(renewCodes(parts)),
     get(`${HOME}/passkeys/new`)
-      .needs(access.recent)
+      .needs(access.proven)
       .does(({ caller, request }) => passkeyPage(parts, caller, request)),
-    post(`${HOME}/passkeys`).needs(access.recentForm).takes(PasskeyForm).does(addPasskey(parts)),
+    post(`${HOME}/passkeys`).needs(access.provenForm).takes(PasskeyForm).does(addPasskey(parts)),
     post(`${HOME}/passkeys/:id/rename`)
-      .needs(access.recentForm)
+      .needs(access.provenForm)
       .takes(NameForm)
       .does(async ({ caller, params, input, request }) => {
         await factors.renamePasskey(callerOf(caller, request), caller.account, params['id'] ?? '', input.name)
         return done('renamed')
       }),
     post(`${HOME}/passkeys/:id/remove`)
-      .needs(access.recentForm)
+      .needs(access.provenForm)
       .takes(Nothing)
       .does(remove(({ account }, caller, id) => factors.removePasskey(caller, account, id))),
   ]

@@ -35,7 +35,7 @@ export function createLeaving(parts: LeavingParts): readonly Route[] {
   const { access, draw, deletion, exportAccount, delaySeconds } = parts
   return [
     post('/settings/export')
-      .needs(access.recentForm)
+      .needs(access.provenForm)
       .takes(Nothing)
       .does(async ({ caller }) => ({
         kind: 'text',
@@ -44,11 +44,11 @@ export function createLeaving(parts: LeavingParts): readonly Route[] {
         headers: { 'Content-Disposition': 'attachment; filename="account.json"' },
       })),
     get('/settings/delete')
-      .needs(access.recent)
+      .needs(access.proven)
       .does(({ caller }) =>
         draw('settings/delete', caller, { email: caller.account.email, delaySeconds }, { here: 'profile' }),
       ),
-    post('/settings/delete').needs(access.recentForm).takes(DeleteForm).does(leave(parts)),
+    post('/settings/delete').needs(access.provenForm).takes(DeleteForm).does(leave(parts)),
     get('/leaving/:token')
       .needs(parts.anyone)
       .does(async ({ params }) => {

@@ -19,7 +19,7 @@ const ProfileForm = z.object({
 })
 type ProfileForm = z.infer<typeof ProfileForm>
 
-const Shown = z.object({ saved: z.string().max(20).optional() })
+const Shown = z.object({ saved: z.enum(['profile', 'email']).optional().catch(undefined) })
 const YEAR_SECONDS = 31_536_000
 
 interface ProfileParts {
@@ -31,7 +31,10 @@ interface ProfileParts {
 }
 
 export function createProfile({ access, draw, accounts, attention }: ProfileParts): readonly Route[] {
-  const show = async (person: Person, more: { problem?: ProfileProblem; typed?: ProfileForm; saved?: boolean } = {}) =>
+  const show = async (
+    person: Person,
+    more: { problem?: ProfileProblem; typed?: ProfileForm; saved?: 'profile' | 'email' } = {},
+  ) =>
     draw('settings/profile', person, {
       name: more.typed?.name ?? person.account.name,
       locale: more.typed?.locale ?? person.account.locale ?? '',
@@ -40,7 +43,7 @@ export function createProfile({ access, draw, accounts, attention }: ProfilePart
       createdAt: person.account.createdAt,
       id: person.account.id,
       cards: await attention(person),
-      saved: more.saved ?? false,
+      ...(more.saved ? { saved: more.saved } : {}),
       ...(more.problem ? { problem: more.problem } : {}),
     })
 
@@ -48,7 +51,7 @@ export function createProfile({ access, draw, accounts, attention }: ProfilePart
     get('/settings')
       .needs(access.signedIn)
       .takes(Shown)
-      .does(({ caller, input }) => show(caller, { saved: input.saved === 'profile' })),
+      .does(({ caller, input }) => show(caller, input.saved ? { saved: input.saved } : {})),
     post('/settings/profile')
       .needs(access.form)
       .takes(ProfileForm)

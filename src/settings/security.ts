@@ -49,7 +49,7 @@ export function createSecurity(parts: SecurityParts): readonly Route[] {
       .takes(Shown)
       .does(({ caller, input }) => show(caller, input.done ? { done: input.done } : {})),
     post('/settings/security/password')
-      .needs(access.recentForm)
+      .needs(access.provenForm)
       .takes(PasswordForm)
       .does(async ({ caller, input, request }) => {
         const problem = await changePassword(parts, caller, input.password, callerOf(caller, request))

@@ -4,9 +4,11 @@
 import type { Route } from '../http/route.ts'
 import { createActivity } from './activity.ts'
 import { createConnectedApps } from './connected-apps.ts'
+import { createEmailPages } from './email.ts'
 import { createKeyPages } from './keys.ts'
 import { createLeaving } from './leaving.ts'
 import { createProfile } from './profile.ts'
+import { createRecovered, type RecoveredParts } from './recovered.ts'
 import { createSecurity } from './security.ts'
 import { createSessionsPage } from './sessions.ts'
 import type { Draw, SettingsAccess } from './shell.ts'
@@ -18,6 +20,8 @@ interface SettingsParts {
   readonly access: SettingsAccess
   readonly draw: Draw
   readonly unverified: Omit<UnverifiedParts, 'access'>
+  readonly recovered: Omit<RecoveredParts, 'access'>
+  readonly email: Without<Parameters<typeof createEmailPages>[0]>
   readonly profile: Without<Parameters<typeof createProfile>[0]>
   readonly security: Without<Parameters<typeof createSecurity>[0]>
   readonly sessions: Without<Parameters<typeof createSessionsPage>[0]>
@@ -30,7 +34,9 @@ interface SettingsParts {
 export function createSettings({ access, draw, ...parts }: SettingsParts): readonly Route[] {
   return [
     ...createUnverified({ access, ...parts.unverified }),
+    ...createRecovered({ access, ...parts.recovered }),
     ...createProfile({ access, draw, ...parts.profile }),
+    ...createEmailPages({ access, draw, ...parts.email }),
     ...createSecurity({ access, draw, ...parts.security }),
     ...createSessionsPage({ access, draw, ...parts.sessions }),
     ...createActivity({ access, draw, ...parts.activity }),

@@ -126,7 +126,7 @@ test('MF4: a recovery code works once, for its own account only, and does not co
   assert.ok(!isInside((await attempt(account))[1]))
   const security = await person.open('/settings/security')
   const asked = await person.submit(security, { password: 'another long phrase 7' }, '/password')
-  assert.match(textOf(asked.body), /Confirm it is you/)
+  assert.match(textOf(asked.body), /A recovery code is not enough here/)
 })
 
 test('MF5: a form that sets up a factor is refused without the page’s token', async () => {

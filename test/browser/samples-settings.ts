@@ -26,7 +26,7 @@ export const settingsSamples = {
       { kind: 'no_second_factor', url: '/settings/security' },
       { kind: 'few_recovery_codes', url: '/settings/security', count: 2 },
     ],
-    saved: true,
+    saved: 'profile',
   }),
   'settings-security': page('settings/security', {
     shell: shell('security'),
@@ -127,6 +127,19 @@ export const settingsSamples = {
     kinds: ['sign_in', 'account', 'apps', 'keys'],
     isFirstPage: true,
     csvUrl: '/settings/activity.csv',
+  }),
+  'settings-email': page('settings/email', {
+    shell: shell('profile'),
+    email: account.email,
+    typed: 'ada@',
+    problem: 'malformed',
+  }),
+  'settings-email-code': page('settings/email', { shell: shell('profile'), email: account.email, isAsked: true }),
+  'settings-email-link': page('settings/email', {
+    shell: shell('profile'),
+    email: account.email,
+    newEmail: 'ada.lovelace@example.test',
+    confirmAction: '/settings/email/token',
   }),
   'settings-delete': page('settings/delete', {
     shell: shell('profile'),

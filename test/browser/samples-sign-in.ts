@@ -80,6 +80,7 @@ export const signInSamples = {
     resendInSeconds: 48,
     problem: { kind: 'wrong' },
   }),
+  recovered: page('interactions/recovered', { signInUrl: '/authorize?client_id=settings' }),
   unverified: page('interactions/unverified', {
     app,
     account,
