@@ -9,6 +9,7 @@ import { createAuthenticate } from './accounts/authenticate.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
 import { hasSecondFactor } from './accounts/sign-in-state.ts'
 import { createAdminApps } from './admin/apps.ts'
+import { createBearers } from './api/bearers.ts'
 import { createOperations } from './api/operations.ts'
 import { createReference } from './api/reference.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
@@ -219,6 +220,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   apps.onChange((clientId) => engine.clients.forget(clientId))
 
   // Surfaces
+  const bearers = createBearers({ denials: keys.denials, now })
   const links = createSetupLinks({ store, accounts, now })
   const form = anyForm(csrf)
   const endAll = (accountId: string) => engine.sessions.endAll(accountId)
@@ -390,6 +392,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       anyone,
       checkToken: engine.checkProven,
       makeKeyToken: engine.makeKeyToken,
+      bearers,
       limiter,
       now,
       recentSeconds: config.lifetimes.stepUpSeconds,
@@ -452,6 +455,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     randomBytes,
     requestLog: config.logLevel === 'debug' ? 'all' : 'failures',
     showReasons: config.debug,
+    refOf: bearers.refOf,
   })
   outbox.start()
   const sweeping = setInterval(sweepLeft, 300_000)

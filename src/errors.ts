@@ -37,6 +37,8 @@ export interface ErrorDetails {
   readonly retryAfterSeconds?: number
   readonly fields?: readonly FieldError[]
   readonly errorRef?: string
+  /** The exact cause of a refusal, as its owner reads it; in answers only with `LICET_DEBUG`. */
+  readonly reason?: string
   /** Extra response headers, e.g. `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>
   /** Where a person can do what is missing, a path of this server; a page then goes there instead of refusing. */

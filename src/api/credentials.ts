@@ -77,7 +77,9 @@ export function createCredentials(parts: CredentialParts): Credentials {
 
 function onlyPerson(caller: ApiCaller): ApiCaller {
   if (caller.kind === 'access_token' && caller.account && caller.actor === undefined) return caller
-  throw new AppError('forbidden', 'Only a person can do this: sign in instead of using a key.')
+  throw new AppError('forbidden', 'Only a person can do this: sign in instead of using a key.', {
+    details: { reason: 'person_needed' },
+  })
 }
 
 function admitting(parts: CredentialParts) {
@@ -110,6 +112,6 @@ async function stepUp(parts: CredentialParts, ctx: HttpContext, { account, kind,
     max_age: String(parts.recentSeconds),
   }
   return new AppError('insufficient_user_authentication', 'Sign in again to do this.', {
-    details: { ...challenge(parts, fields), errorRef },
+    details: { ...challenge(parts, fields), errorRef, reason: told.reason },
   })
 }

@@ -29,7 +29,9 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
     const proof = scheme === 'dpop' ? { proof: String(ctx.req.headers['dpop'] ?? '') } : {}
     const checked = await parts.checkToken(credential, { method: ctx.method, path: ctx.state.path, ...proof })
     if (!checked.ok || checked.claims.aud !== parts.audience)
-      throw invalidToken(parts, 'The access token is not valid.', parts.denials.newRef())
+      throw invalidToken(parts, 'The access token is not valid.', {
+        reason: checked.ok ? 'audience_mismatch' : checked.fault,
+      })
     const { claims } = checked
     const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
     const limit = await parts.limiter.look('api_credential', tokenLimitKey(claims))
@@ -39,7 +41,7 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
   }
   const audience = parts.audience
   const found = await parts.explainKey(credential, { ip, audience })
-  if (!found.allowed) throw invalidToken(parts, 'The credential is not valid.', parts.denials.newRef())
+  if (!found.allowed) throw invalidToken(parts, 'The credential is not valid.', { reason: found.reason })
   const { key, scopes } = found
   const account = await parts.findAccount(key.ownerId)
   const limit = await parts.limiter.look('api_credential', key.id)

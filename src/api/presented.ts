@@ -10,6 +10,7 @@ import type { Caller } from '../observability/audit.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
 import type { Administration } from '../security/administration.ts'
 import type { RateLimiter, Standing } from '../security/rate-limit.ts'
+import type { Bearers } from './bearers.ts'
 import { invalidToken, unauthenticated } from './refusals.ts'
 
 export interface CredentialParts {
@@ -43,6 +44,8 @@ export interface CredentialParts {
     from: { ip: string; userAgent: string },
   ) => Promise<{ readonly id: string }>
   readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }
+  readonly bearers: Pick<Bearers, 'remember'>
+  readonly findApp: (clientId: string) => Promise<{ readonly ownerId?: string } | undefined>
   readonly findAccount: (id: string) => Promise<Account | undefined>
   readonly limiter: Pick<RateLimiter<'api_credential'>, 'take' | 'look'>
   readonly now: () => number
@@ -55,7 +58,8 @@ export function credentialOf(parts: CredentialParts, { req }: HttpContext): { sc
   const header = req.headers.authorization
   if (header === undefined) throw unauthenticated(parts)
   const [, scheme = '', credential = ''] = /^(Bearer|DPoP) ([\w.~+/=-]{1,8192})$/i.exec(header) ?? []
-  if (credential === '') throw invalidToken(parts, 'The Authorization header is not well-formed.', undefined)
+  if (credential === '')
+    throw invalidToken(parts, 'The Authorization header is not well-formed.', { reason: 'malformed' })
   return { scheme: scheme.toLowerCase(), credential }
 }
 

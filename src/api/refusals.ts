@@ -25,9 +25,15 @@ export function unauthenticated(parts: Place): AppError {
   })
 }
 
-export function invalidToken(parts: Place, description: string, errorRef: string | undefined): AppError {
+/** What stands behind a refusal: where its owner reads why, and why, which the wire tells in development only. */
+interface Behind {
+  readonly errorRef?: string
+  readonly reason?: string
+}
+
+export function invalidToken(parts: Place, description: string, behind: Behind = {}): AppError {
   const details = challenge(parts, { error: 'invalid_token', error_description: description })
-  return new AppError('invalid_token', description, { details: { ...details, ...(errorRef ? { errorRef } : {}) } })
+  return new AppError('invalid_token', description, { details: { ...details, ...behind } })
 }
 
 /** What the owner of a personal token may allow, and where. */
@@ -36,7 +42,7 @@ export interface Lift {
   readonly approvalUrl?: string
 }
 
-export function insufficientScope(parts: Place, needed: readonly string[], errorRef: string, lift?: Lift): AppError {
+export function insufficientScope(parts: Place, needed: readonly string[], behind: Behind, lift?: Lift): AppError {
   const description = `This needs ${needed.join(' ')}.`
   const details = challenge(parts, {
     error: 'insufficient_scope',
@@ -45,23 +51,24 @@ export function insufficientScope(parts: Place, needed: readonly string[], error
   })
   const offer = lift ? ` The owner may lift this token to ${lift.scope} for 15 minutes.` : ''
   const approval = lift?.approvalUrl === undefined ? {} : { approvalUrl: lift.approvalUrl }
-  return new AppError('insufficient_scope', description + offer, { details: { ...details, ...approval, errorRef } })
+  return new AppError('insufficient_scope', description + offer, { details: { ...details, ...approval, ...behind } })
 }
 
 export function rateLimited(standing: Standing, errorRef: string): AppError {
   const retryAfterSeconds = Math.max(1, standing.resetSeconds)
   return new AppError('rate_limited', `Too many requests. Try again in ${retryAfterSeconds} seconds.`, {
-    details: { retryAfterSeconds, policy: standing.policy, errorRef },
+    details: { retryAfterSeconds, policy: standing.policy, errorRef, reason: 'rate_limited' },
   })
 }
 
 /** How a key that was refused is answered. */
 export function keyRefusal(parts: Place, denied: Denied, lift?: Lift): AppError {
   const { outside, reason, errorRef, needed = [], retryAfterSeconds = 1 } = denied
-  if (outside === 'insufficient_scope') return insufficientScope(parts, needed, errorRef, lift)
-  if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', errorRef)
+  const behind = { errorRef, reason }
+  if (outside === 'insufficient_scope') return insufficientScope(parts, needed, behind, lift)
+  if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', behind)
   return new AppError('rate_limited', 'This key has used up what it may do for now.', {
-    details: { retryAfterSeconds, policy: keyStanding(denied)?.policy ?? reason, errorRef },
+    details: { retryAfterSeconds, policy: keyStanding(denied)?.policy ?? reason, ...behind },
   })
 }
 

@@ -22,7 +22,7 @@ import { createVerifyRoutes, type VerifyParts } from './verify.ts'
 interface ApiParts
   extends Pick<
     CredentialParts,
-    'issuer' | 'audience' | 'checkToken' | 'limiter' | 'now' | 'recentSeconds' | 'administration'
+    'issuer' | 'audience' | 'checkToken' | 'limiter' | 'now' | 'recentSeconds' | 'administration' | 'bearers'
   > {
   readonly keys: Keys
   readonly anyone: AccessRule<Caller>
@@ -47,6 +47,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
     askLift: keys.elevations.ask,
     denials: keys.denials,
     findAccount: accounts.find,
+    findApp: apps.find,
   }
   const credentials = createCredentials(credentialParts)
   return [

@@ -27,13 +27,18 @@ export async function useToken(
   const checked = await parts.checkToken(token, { method: ctx.method, path: ctx.state.path, ...proof })
   if (!checked.ok) throw await tokenRefusal(parts, ctx, checked)
   const { claims } = checked
-  const noted = (reason: string, detail: string) =>
-    noteDenial(parts, ctx, { ownerId: claims.sub, credential: `access_token:${claims.jti}`, reason, detail })
+  const credential = `access_token:${claims.jti}`
+  const ownerId = await ownerOf(parts, claims)
+  const noted = async (reason: string, detail: string) => ({
+    errorRef: await noteDenial(parts, ctx, { ownerId, credential, reason, detail }),
+    reason,
+  })
+  parts.bearers.remember(ctx, { ownerId, credential })
   if (claims.aud !== audience)
     throw invalidToken(parts, 'The access token is not for this API.', await noted('audience_mismatch', claims.aud))
   const limit = await parts.limiter.take('api_credential', tokenLimitKey(claims))
   tellStanding(ctx, limit)
-  if (limit && !limit.allowed) throw rateLimited(limit, await noted('rate_limited', limit.policy))
+  if (limit && !limit.allowed) throw rateLimited(limit, (await noted('rate_limited', limit.policy)).errorRef)
   const held = claims.scope?.split(' ') ?? []
   const missing = needed.filter((scope) => !held.includes(scope))
   if (missing.length > 0) throw insufficientScope(parts, needed, await noted('scope_missing', missing.join(' ')))
@@ -41,6 +46,7 @@ export async function useToken(
   return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
 }
 
+type Claims = Extract<CheckedToken, { ok: true }>['claims']
 type Told = Pick<Denial, 'ownerId' | 'credential' | 'reason' | 'detail'>
 
 /** Stores why something was refused, for its owner; the reference of it. */
@@ -53,9 +59,13 @@ async function tokenRefusal(
   ctx: HttpContext,
   { fault, claims }: Extract<CheckedToken, { ok: false }>,
 ): Promise<AppError> {
-  const errorRef = claims
-    ? await noteDenial(parts, ctx, { ownerId: claims.sub, credential: `access_token:${claims.jti}`, reason: fault })
-    : parts.denials.newRef()
+  const told = claims && { ownerId: await ownerOf(parts, claims), credential: `access_token:${claims.jti}` }
+  const errorRef = told ? await noteDenial(parts, ctx, { ...told, reason: fault }) : parts.denials.newRef()
   const description = fault === 'expired' ? 'The access token has expired.' : 'The access token is not valid.'
-  return invalidToken(parts, description, errorRef)
+  return invalidToken(parts, description, { errorRef, reason: fault })
+}
+
+/** Who reads why a token was refused: the person it speaks for; where an app speaks for itself, the account that the app belongs to. */
+async function ownerOf({ findApp }: CredentialParts, { sub, client_id: clientId }: Claims): Promise<string> {
+  return sub === clientId ? ((await findApp(clientId))?.ownerId ?? sub) : sub
 }

@@ -9,6 +9,7 @@ import type { Allowed, Denied } from '../keys/check.ts'
 import type { Caller } from '../observability/audit.ts'
 import { agentOf, type CredentialParts, callerOf, credentialOf, requestLine } from './presented.ts'
 import { keyRefusal, keyStanding, type Lift, tellStanding, tellSunset } from './refusals.ts'
+import { useToken } from './token-use.ts'
 
 /** The key and what it may do here and now. */
 export interface Using {
@@ -39,6 +40,7 @@ export async function useKey(
   })
   tellStanding(ctx, keyStanding(verdict))
   if (!verdict.allowed) throw keyRefusal(parts, verdict, await offeredLift(parts, ctx, verdict))
+  parts.bearers.remember(ctx, { ownerId: verdict.owner.id, credential: verdict.credential })
   if (verdict.old) tellSunset(ctx, verdict.old)
   return verdict
 }
@@ -64,8 +66,11 @@ export function usingKey(parts: CredentialParts): AccessRule<Using> {
     name: 'key',
     describe: 'An API key or personal access token.',
     async admit(ctx) {
-      const { credential } = credentialOf(parts, ctx)
-      if (!parts.isKey(credential)) throw new AppError('forbidden', 'Only a key can do this.')
+      const { credential, scheme } = credentialOf(parts, ctx)
+      if (!parts.isKey(credential)) {
+        await useToken(parts, ctx, { scheme, token: credential })
+        throw new AppError('forbidden', 'Only a key can do this.', { details: { reason: 'key_needed' } })
+      }
       const allowed = await useKey(parts, ctx, credential)
       return { allowed, caller: callerOf(ctx, allowed.key.ownerId) }
     },

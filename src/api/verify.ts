@@ -97,8 +97,9 @@ function demanded({ audience }: VerifyParts, { state }: HttpContext): { scopes: 
 
 /** A key that holds no scope of that resource has nothing to do there. */
 async function nothingThere(parts: VerifyParts, ctx: HttpContext, credential: string, ownerId: string) {
-  const errorRef = await noteDenial(parts, ctx, { ownerId, credential, reason: 'audience_mismatch' })
-  return invalidToken(parts, 'The credential is not valid.', errorRef)
+  const reason = 'audience_mismatch'
+  const errorRef = await noteDenial(parts, ctx, { ownerId, credential, reason })
+  return invalidToken(parts, 'The credential is not valid.', { errorRef, reason })
 }
 
 function rememberTokens({ makeKeyToken, now }: VerifyParts): (wish: KeyTokenWish) => Promise<string> {

@@ -16,9 +16,14 @@ export interface FailureOptions {
   readonly log: Log
   /** Draws the error page. */
   readonly draw: (ctx: HttpContext, model: ErrorPage) => string
-  /** `LICET_DEBUG`: answers carry the chain of causes. */
+  /** `LICET_DEBUG`: answers carry the reason, or the chain of causes. */
   readonly showReasons: boolean
+  /** The reference of a refusal to a program that has none yet; behind it whoever owns what was refused finds the cause. */
+  readonly refOf?: (ctx: HttpContext, error: AppError) => string
 }
+
+/** What is a refusal of whoever asks, rather than of what they say. */
+const DENIALS: ReadonlySet<number> = new Set([401, 403, 429])
 
 /** What RFC 6749 §5.2 calls it, where it has a word; `invalid_request` otherwise. */
 const oauthCodes: Partial<Record<ErrorCode, string>> = {
@@ -39,9 +44,16 @@ const oauthCodes: Partial<Record<ErrorCode, string>> = {
 const defaultRetryAfter: Partial<Record<ErrorCode, number>> = { overloaded: 1, store_unavailable: 1, rate_limited: 1 }
 
 /** @returns a function that answers a request with an error; it never throws, whatever it is given. */
-export function createFailure({ issuer, log, draw, showReasons }: FailureOptions) {
+export function createFailure({ issuer, log, draw, showReasons, refOf }: FailureOptions) {
+  const referred = (ctx: HttpContext, error: AppError, form: Surface): AppError => {
+    if (!refOf || form === 'page' || error.details.errorRef !== undefined || !DENIALS.has(error.status)) return error
+    const details = { ...error.details, errorRef: refOf(ctx, error) }
+    return new AppError(error.code, error.message, { details, cause: error.cause })
+  }
+
   return (ctx: HttpContext, thrown: unknown): void => {
-    const error = toAppError(thrown)
+    const form = formOf(ctx.state.surface, ctx.req.headers.accept)
+    const error = referred(ctx, toAppError(thrown), form)
     if (error.status >= 500) report(log, ctx, error)
     if (ctx.res.writableEnded) return
     if (ctx.res.headersSent || ctx.res.destroyed) {
@@ -55,7 +67,6 @@ export function createFailure({ issuer, log, draw, showReasons }: FailureOptions
     // Gateways that ask on behalf of a request pass headers on, not bodies.
     if (error.details.errorRef !== undefined) ctx.res.setHeader('X-Licet-Error-Ref', error.details.errorRef)
     const reason = showReasons ? reasonOf(error) : undefined
-    const form = formOf(ctx.state.surface, ctx.req.headers.accept)
     const { continueAt } = error.details
     if (form === 'page' && continueAt !== undefined) goOn(ctx, continueAt)
     else if (form === 'page') send(ctx, error.status, 'text/html; charset=utf-8', page(ctx, error, reason))
@@ -157,6 +168,7 @@ function report(log: Log, { state }: HttpContext, error: AppError): void {
 }
 
 function reasonOf(error: AppError): string | undefined {
+  if (error.details.reason !== undefined) return error.details.reason
   const chain: string[] = []
   for (let cause = error.cause; cause instanceof Error && chain.length < 5; cause = cause.cause)
     chain.push(cause.message)

@@ -12,7 +12,7 @@ import { answering } from './answering.ts'
 import { type ArrivalOptions, createArrival, createGate, createPinning, createRequestIds } from './arrival.ts'
 import { type InputShape, type Pairs, readFile, readInput, readQuery, shapeOf } from './body.ts'
 import { createPublishing, crossOriginLines } from './documents.ts'
-import { createFailure } from './failure.ts'
+import { createFailure, type FailureOptions } from './failure.ts'
 import { createListener, type ListenerLimits } from './listener.ts'
 import type { Renderer } from './page.ts'
 import type { Route, Surface } from './route.ts'
@@ -59,8 +59,10 @@ export interface HttpServerOptions extends Omit<ArrivalOptions, 'router' | 'next
   readonly metrics: Pick<Metrics, 'request'>
   /** `all` logs every request at `info`; `failures` only those answered with 5xx. */
   readonly requestLog: 'all' | 'failures'
-  /** `LICET_DEBUG`: error answers carry the chain of causes. */
+  /** `LICET_DEBUG`: error answers carry the reason, or the chain of causes. */
   readonly showReasons: boolean
+  /** The reference of a refusal that has none yet. */
+  readonly refOf?: FailureOptions['refOf']
   readonly limits?: Partial<ListenerLimits>
 }
 
@@ -135,11 +137,12 @@ async function inputOf(ctx: HttpContext, { method, file }: Route, shape: InputSh
 }
 
 /** Turns what was thrown into an answer. */
-function createFailing({ issuer, log, showReasons, renderer }: HttpServerOptions) {
+function createFailing({ issuer, log, showReasons, refOf, renderer }: HttpServerOptions) {
   return createFailure({
     issuer,
     log,
     showReasons,
+    ...(refOf ? { refOf } : {}),
     draw: (ctx, model) => renderer.render('error', model, pageContext(ctx)),
   })
 }

@@ -32,6 +32,10 @@ export interface Denials {
   newRef(): string
   /** The reference of the refusal, stored for its owner within the bounds. Never throws: a refusal stands without its record. */
   note(denial: Denial): Promise<string>
+  /** As `note`, with the reference at once: for refusals whose time must not tell that there was something to store. */
+  noteAside(denial: Denial): string
+  /** Resolves when everything noted aside is stored. */
+  settled(): Promise<void>
   /** The refusal, for its owner only. @throws not_found for everybody else and for what was not stored. */
   getOwned(ownerId: string, ref: string): Promise<StoredDenial>
   /** The latest first. */
@@ -67,28 +71,51 @@ export function createDenials(dependencies: Dependencies): Denials {
     await store.put('denial', { id: ref, value, expiresAt: now() + keptSeconds * 1000 }, 'create')
   }
 
+  const write = async (ref: string, denial: Denial): Promise<void> => {
+    try {
+      if (await bounded.admit(denial)) await keep(ref, denial)
+    } catch (error) {
+      dependencies.onTrouble?.(error)
+    }
+  }
+
+  const begin = (denial: Denial): { ref: string; written?: Promise<void> } => {
+    const same = sameness(denial)
+    const known = recent.find(same)
+    if (known) return { ref: known }
+    const ref = newRef()
+    // Remembered before it is written: of many at once one writes.
+    recent.keep(same, ref)
+    return { ref, written: write(ref, denial) }
+  }
+
+  const aside = new Set<Promise<void>>()
+  const settled = async (): Promise<void> => void (await Promise.all(aside))
+
   return {
     newRef,
     async note(denial) {
-      const same = sameness(denial)
-      const known = recent.find(same)
-      if (known) return known
-      const ref = newRef()
-      // Remembered before it is written: of many at once one writes.
-      recent.keep(same, ref)
-      try {
-        if (await bounded.admit(denial)) await keep(ref, denial)
-      } catch (error) {
-        dependencies.onTrouble?.(error)
+      const { ref, written } = begin(denial)
+      await written
+      return ref
+    },
+    noteAside(denial) {
+      const { ref, written } = begin(denial)
+      if (written) {
+        aside.add(written)
+        void written.finally(() => aside.delete(written))
       }
       return ref
     },
+    settled,
     async getOwned(ownerId, ref) {
+      await settled()
       const entry = await store.find<Denial>('denial', ref)
       if (entry?.value.ownerId === ownerId) return { ref, ...entry.value }
       throw new AppError('not_found', 'There is no such denial.')
     },
     async list(ownerId, paging = {}) {
+      await settled()
       const { items, ...more } = await store.list<Denial>('denial', { group: 'ownerId', value: ownerId, ...paging })
       return { items: items.map(({ id, value }) => ({ ref: id, ...value })), ...more }
     },

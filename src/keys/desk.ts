@@ -54,8 +54,10 @@ export async function getEntry({ store }: Pick<Desk, 'store'>, owned: OwnedKey):
 /** An owner who may have keys. @throws forbidden */
 export async function getOwner({ owners }: Pick<Desk, 'owners'>, id: string): Promise<Owner> {
   const owner = await owners.find(id)
-  if (owner?.status !== 'active') throw new AppError('forbidden', 'This account cannot have keys.')
-  if (!owner.emailVerified) throw new AppError('forbidden', 'Confirm your e-mail address first.')
+  if (owner?.status !== 'active')
+    throw new AppError('forbidden', 'This account cannot have keys.', because('account_disabled'))
+  if (!owner.emailVerified)
+    throw new AppError('forbidden', 'Confirm your e-mail address first.', because('account_unverified'))
   return owner
 }
 
@@ -101,3 +103,6 @@ export function eventOf(kind: KeyKind, event: string): string {
 export function missingKey(): AppError {
   return new AppError('not_found', 'There is no such key.')
 }
+
+/** The cause of a refusal, for the owner of the credential that asked. */
+export const because = (reason: string) => ({ details: { reason } })

@@ -6,6 +6,7 @@ import { AppError, hasCode } from '../errors.ts'
 import type { Caller } from '../observability/audit.ts'
 import type { Allowed } from './check.ts'
 import {
+  because,
   changeEntry,
   type Desk,
   eventOf,
@@ -125,9 +126,10 @@ async function putNew({ store }: Desk, { id, value }: { id: KeyId; value: KeyRec
 }
 
 function checkParent(parent: KeyRecord, now: number): void {
-  if (!parent.mayCreateChildren) throw new AppError('forbidden', 'This key may not create children.')
+  if (!parent.mayCreateChildren)
+    throw new AppError('forbidden', 'This key may not create children.', because('children_not_allowed'))
   if (parent.revoked || parent.expiresAt <= now) throw new AppError('forbidden', 'This key does not work any more.')
   if (parent.ancestors.length >= DEPTH_LIMIT) {
-    throw new AppError('forbidden', `Children stand at most ${DEPTH_LIMIT} levels deep.`)
+    throw new AppError('forbidden', `Children stand at most ${DEPTH_LIMIT} levels deep.`, because('children_too_deep'))
   }
 }

@@ -138,7 +138,7 @@ export function createKeys(dependencies: KeysDependencies): Keys {
       for (const one of work) one.start()
     },
     async stop() {
-      await Promise.all(work.map((one) => one.stop()))
+      await Promise.all([...work.map((one) => one.stop()), denials.settled()])
       for (let left = LAST_FLUSHES; left > 0 && !(await usage.flush()); left -= 1);
     },
     flush: usage.flush,

@@ -6,7 +6,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { AppError } from '../errors.ts'
 import type { Pages } from './pages.ts'
 import type { Refresh } from './refresh.ts'
-import { addErrorRef, nameForbiddenGrant } from './token-response.ts'
+import { nameForbiddenGrant, nameMissingAuthentication } from './token-response.ts'
 import { workOf } from './work.ts'
 
 type Next = () => Promise<void>
@@ -16,7 +16,7 @@ interface EndpointParts {
   readonly pages: Pages
   readonly refresh: Refresh
   readonly settle: (ctx: KoaContextWithOIDC) => Promise<void>
-  /** Names why a refresh token was refused, for its owner. */
+  /** Gives a refusal its reference, and keeps why for the owner of what was refused. */
   readonly noteDenied: (ctx: KoaContextWithOIDC) => Promise<void>
   readonly tokenStatus: (ctx: KoaContextWithOIDC) => Promise<void>
   readonly keyStatus: (ctx: KoaContextWithOIDC) => Promise<void>
@@ -58,7 +58,7 @@ export function isPageRoute(ctx: KoaContextWithOIDC): boolean {
 }
 
 /** A store that cannot answer is 503 with Retry-After, not the library's 500; anything unexpected is a fixed text and one log line. */
-function storeFailures({ pages, onUnexpected }: EndpointParts): Middleware {
+function storeFailures({ pages, onUnexpected, noteDenied }: EndpointParts): Middleware {
   return async (ctx, next) => {
     let thrown: unknown
     try {
@@ -83,7 +83,7 @@ function storeFailures({ pages, onUnexpected }: EndpointParts): Middleware {
         error_description: failure.message,
         ...(policy ? { policy } : {}),
       }
-      addErrorRef(ctx)
+      if (failure.code === 'rate_limited') await noteDenied(ctx)
       return
     }
     if (thrown === undefined) return
@@ -127,15 +127,14 @@ function tokenAnswers({ settle, refresh, noteDenied, tokenStatus, keyStatus }: E
     if (ctx.oidc.route === 'token') {
       await settle(ctx)
       if (ctx.status === 400) nameForbiddenGrant(ctx)
-      if (ctx.status === 400 && ctx.oidc.params?.['grant_type'] === 'refresh_token') {
-        await refresh.refused(ctx)
-        await noteDenied(ctx)
-      }
-      if (ctx.status === 400) addErrorRef(ctx)
-      return
+      if (ctx.status === 400 && ctx.oidc.params?.['grant_type'] === 'refresh_token') await refresh.refused(ctx)
+    } else {
+      await tokenStatus(ctx)
+      await keyStatus(ctx)
     }
-    await tokenStatus(ctx)
-    await keyStatus(ctx)
+    if (isPageRoute(ctx)) return
+    if (ctx.status === 400) nameMissingAuthentication(ctx)
+    await noteDenied(ctx)
   }
 }
 

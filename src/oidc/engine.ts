@@ -8,7 +8,7 @@ import { type AccessTokens, createAccessTokens } from './access-tokens.ts'
 import { stands } from './accounts.ts'
 import { createConsents } from './consents.ts'
 import { createDelegation } from './delegation.ts'
-import { createDeniedRefresh } from './denied-refresh.ts'
+import { createDenials, noteRefusal, refusalEvents } from './denied.ts'
 import { createPollGate } from './device.ts'
 import { createEndpoints } from './endpoints.ts'
 import { createInteractions } from './interaction.ts'
@@ -44,7 +44,12 @@ export async function createEngine(parts: EngineParts) {
   const endpoints = createEndpoints({
     pages,
     refresh,
-    noteDenied: createDeniedRefresh({ ...parts, retryWindowSeconds: settings.lifetimes.refreshRetryWindow }),
+    noteDenied: createDenials({
+      ...parts,
+      tokens: () => tokens,
+      retryWindowSeconds: settings.lifetimes.refreshRetryWindow,
+      explain: settings.explain,
+    }),
     sessionCookie,
     settle: createSettlement({ store, refresh, now, onReplay: events.replayed }),
     keyStatus: createKeyStatus({ ...parts, issuer: settings.issuer, clients, resources }),
@@ -106,6 +111,7 @@ export async function createEngine(parts: EngineParts) {
     addTokenExchange(provider, { keys: parts.keys, clients, resources, makeKeyToken, delegate, factsOf: parts.factsOf })
     events.listen(provider)
     provider.on('authorization.error', refusals.note)
+    for (const event of refusalEvents) provider.on(event as 'grant.error', noteRefusal)
     handle = provider.callback() as typeof handle
     published = publish({ settings, jwks: keys.jwks, uiLocales: parts.uiLocales })
     version = keys.version

@@ -9,6 +9,7 @@ import type { Clients } from './clients.ts'
 import type { KeySource } from './key-source.ts'
 import type { Resources } from './resources.ts'
 import type { Resource } from './settings.ts'
+import { workOf } from './work.ts'
 
 interface KeyStatusParts {
   readonly issuer: string
@@ -35,7 +36,8 @@ export function createKeyStatus({ issuer, keys, clients, resources, factsOf }: K
       request: 'POST /introspect',
       audience: resource.identifier,
     })
-    if (verdict.allowed && verdict.scopes.length > 0) ctx.body = introspected(issuer, resource, verdict)
+    if (!verdict.allowed) workOf(ctx).errorRef = verdict.errorRef
+    else if (verdict.scopes.length > 0) ctx.body = introspected(issuer, resource, verdict)
   }
 }
 

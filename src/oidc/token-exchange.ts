@@ -89,6 +89,8 @@ async function checked(
   const request = { ip, userAgent, request: 'POST /token', audience: resource.identifier, scopes }
   const verdict = await keys.check(credential, request)
   if (verdict.allowed) return verdict
-  workOf(ctx).errorRef = verdict.errorRef
+  const work = workOf(ctx)
+  work.errorRef = verdict.errorRef
+  work.reason = verdict.reason
   throw exchangeRefusal(verdict)
 }

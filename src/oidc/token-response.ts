@@ -31,6 +31,14 @@ export function addErrorRef(ctx: KoaContextWithOIDC): void {
   if (errorRef !== undefined) ctx.body = { ...(ctx.body as object), error_ref: errorRef }
 }
 
+/** Without any authentication of the app the refusal is that of a wrong one (RFC 6749 §5.2); the library calls it a malformed request. */
+export function nameMissingAuthentication(ctx: KoaContextWithOIDC): void {
+  const { error, error_description: said } = (ctx.body ?? {}) as { error?: string; error_description?: string }
+  if (error !== 'invalid_request' || said !== 'no client authentication mechanism provided') return
+  refuseWith(ctx, new errors.InvalidClientAuth('no client authentication'))
+  ctx.set('WWW-Authenticate', `Basic realm="${ctx.oidc.issuer}"`)
+}
+
 function refuseWith(ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void {
   ctx.status = error.statusCode
   ctx.body = { error: error.error, error_description: error.error_description }

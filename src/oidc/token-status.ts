@@ -45,7 +45,7 @@ export function createTokenStatus({ tokens, clients, onRevoked, hints }: StatusP
 }
 
 /** The app a token was issued to, or the resource server it is for. */
-function mayKnow(caller: App, claims: AccessTokenClaims): boolean {
+export function mayKnow(caller: App, claims: AccessTokenClaims): boolean {
   return claims.client_id === caller.clientId || isItsServer(caller, claims)
 }
 

@@ -58,8 +58,12 @@ export interface Work {
   /** This request signs in an account that another tab has signed in meanwhile. */
   isSecondTab?: boolean
   failure?: AppError
-  /** Behind which the owner of a refused key finds why. */
+  /** Behind which the owner of a refused credential finds why. */
   errorRef?: string
+  /** Why it was refused, where somebody else than `denied.ts` knows: for its owner, and in answers for developers. */
+  reason?: string
+  /** The library's own words inside about its refusal. */
+  refused?: string
   /** What the grant of this authorization is found by, and whether it ends with the browser session. */
   grantFields?: { readonly sessionUid: string; readonly consentId: string; readonly bound: boolean }
   /** What runs beside the library's own work, such as audit entries; the answer waits for it. */

@@ -211,7 +211,7 @@ test('TK13: what cannot be exchanged is refused in the words of RFC 8693', async
   const wrong = await callApi(licet.issuer, 'POST', '/token', {
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
   })
-  assert.equal(wrong.status, 400)
+  assert.equal(wrong.status, 401)
   await ada.call('DELETE', `/api/v1/keys/${id}`)
   time += 1000
   assert.equal((await exchange(key)).body.error, 'invalid_request')
