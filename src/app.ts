@@ -15,6 +15,7 @@ import { createReference } from './api/reference.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
 import { createApi } from './api/routes.ts'
 import { createWellKnown } from './api/well-known.ts'
+import { createAppUsage } from './app-usage.ts'
 import type { Config } from './config/schema.ts'
 import {
   type Core,
@@ -160,6 +161,12 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   })
   const administration = createAdministration(config.network.adminNetworks)
   const limitProof = (accountId: string) => limiter.enforce('domain_proof', accountId)
+  const appUsage = createAppUsage({
+    store,
+    now,
+    apps,
+    onTrouble: (error) => log.warn({ error }, 'the use of apps could not be written'),
+  })
   const authenticate = createAuthenticate({ store, audit, vault, passwords, limit: rateLimits.signInAccount })
 
   // Pages
@@ -205,6 +212,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     contextOf,
     pages: createProtocolPages({ renderer, contextOf, recall: recallPath, issueCsrf: (ctx) => csrf.issue(ctx) }),
     limitClient: clientLimit(limiter),
+    usage: appUsage,
     secretGuesses: createGuesses({ enforce: (key) => limiter.enforce('client_secret', key), now }),
     async tellReuse(accountId, clientId, { ip, userAgent }) {
       const [account, app] = await Promise.all([accounts.find(accountId), apps.find(clientId)])
@@ -404,6 +412,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       publishers: core.publishers,
       limitProof,
       administration,
+      appUsage,
       audit,
       store,
       sessions: engine.sessions,
@@ -461,6 +470,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const sweeping = setInterval(sweepLeft, 300_000)
   sweeping.unref()
   keys.start()
+  appUsage.start()
   const { port } = await server.listen({ host: config.host, port: config.port })
   const link = announce ? await links.renew() : undefined
   return {
@@ -476,7 +486,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       clearInterval(sweeping)
       await Promise.all([server?.close(), swept])
       await engine.close()
-      await keys.stop()
+      await Promise.all([keys.stop(), appUsage.stop()])
       await outbox.stop()
       await core.close()
     },

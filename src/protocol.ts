@@ -2,7 +2,11 @@
  * The middle of the composition root: the protocol engine over the core, and what it needs of HTTP. Configuration becomes the engine's settings
  * here, its events become audit entries, metrics, log lines and mails.
  */
+
+import type { ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { AppUsage } from './app-usage.ts'
+import type { AppSecret } from './apps/app.ts'
 import type { Core } from './core.ts'
 import { beginsAsKey } from './credential-format.ts'
 import type { HttpContext } from './http/server.ts'
@@ -14,6 +18,7 @@ import { createEvents } from './oidc/events.ts'
 import { fencedAccounts } from './oidc/fence.ts'
 import type { EngineParts } from './oidc/pieces.ts'
 import type { OidcSettings, Resource } from './oidc/settings.ts'
+import { sunsetHeaders } from './overlap.ts'
 import type { Guesses } from './security/guesses.ts'
 import { limitKeys } from './security/network.ts'
 import type { Outbound } from './security/outbound.ts'
@@ -29,11 +34,13 @@ export interface ProtocolParts {
   readonly limitClient: EngineParts['admitClient']
   /** Wrong secrets, by app and address. */
   readonly secretGuesses: Guesses
+  readonly usage: Pick<AppUsage, 'count'>
   readonly tellReuse: (accountId: string, clientId: string, caller: Caller) => Promise<void>
 }
 
 export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
   const { core, log, metrics, outbound, contextOf } = parts
+  const usedSecrets = new WeakMap<object, AppSecret>()
   const factsOf = (request: object) => {
     const { state, req } = contextOf(request)
     return { ip: state.ip, userAgent: (req.headers['user-agent'] ?? '').slice(0, 256), requestId: state.requestId }
@@ -55,13 +62,27 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     async verifySecret(app, secret, ctx) {
       const guesser = ctx && `${app.clientId} ${limitKeys(factsOf(ctx.req).ip).narrow}`
       if (guesser) parts.secretGuesses.admit(guesser)
-      if (core.apps.verifySecret(app, secret)) return true
-      if (guesser) await parts.secretGuesses.count(guesser)
-      return false
+      const found = core.apps.findSecret(app, secret) ?? (await findFreshSecret(core.apps, app.clientId, secret))
+      if (found && ctx) usedSecrets.set(ctx.req, found)
+      if (found && ctx) tellSunset(ctx, found)
+      if (!found && guesser) await parts.secretGuesses.count(guesser)
+      return found !== undefined
     },
     fetch: (url, init) => outbound.fetch(url, init as never),
     hookFetch: (url, init) => outbound.fetch(url, init),
     pause: (milliseconds) => pause(milliseconds, undefined, { ref: false }),
+    countCall(ctx, clientId, outcome) {
+      const secret = usedSecrets.get(ctx.req)
+      const mustProve = ctx.oidc.client?.clientSecret !== undefined
+      // Whoever has not shown the secret is not the app, whatever they were answered.
+      if (mustProve && !secret) return
+      const { ip, userAgent } = factsOf(ctx.req)
+      parts.usage.count(clientId, {
+        outcome,
+        at: core.now(),
+        ...(secret ? { ip, userAgent, secret: secret.id } : {}),
+      })
+    },
     events: createEvents({
       audit: core.audit,
       callerOf: (ctx, accountId) => ({
@@ -77,6 +98,22 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
       now: core.now,
     }),
   })
+}
+
+/**
+ * A secret that the app in memory does not know may have been made a moment ago by another process: the store is asked before it is called wrong, so
+ * that a rotation fails no call. Wrong ones are bounded by the guesses.
+ */
+async function findFreshSecret(apps: Core['apps'], clientId: string, secret: string): Promise<AppSecret | undefined> {
+  const app = await apps.find(clientId)
+  return app && !app.suspended ? apps.findSecret(app, secret) : undefined
+}
+
+/** RFC 9745 `Deprecation` and RFC 8594 `Sunset`, for an app that still uses its old secret. */
+function tellSunset({ res }: { res: ServerResponse }, { replacedAt, expiresAt }: AppSecret): void {
+  if (replacedAt === undefined || expiresAt === undefined) return
+  const headers = sunsetHeaders({ deprecatedAt: replacedAt, sunsetAt: expiresAt })
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
 }
 
 const idOf = (id: string | undefined) => (id === undefined ? {} : { id })

@@ -23,7 +23,7 @@ export interface ProofParts {
 
 interface AppParts extends ProofParts {
   readonly credentials: Credentials
-  readonly apps: Pick<Apps, 'create' | 'find' | 'list' | 'change' | 'remove' | 'rotateSecret'>
+  readonly apps: Pick<Apps, 'create' | 'find' | 'list' | 'change' | 'remove'>
   readonly now: () => number
 }
 
@@ -66,7 +66,6 @@ const ChangeBody = z.strictObject(changeable).extend({
   testers: changeable.testers.nullable(),
 })
 const Domain = z.object({ domain: z.string().max(300) })
-const RotateBody = z.strictObject({ overlap_seconds: z.number().optional() })
 const Page = z.object({
   cursor: z.string().max(500).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -123,16 +122,6 @@ export function createAppRoutes({ credentials, apps, publishers, limitProof, now
       .does(async ({ caller, params }) => {
         await apps.remove(caller.caller, (await getOwned(caller, params['id'])).clientId)
         return { kind: 'empty', status: 204 }
-      }),
-    post('/api/v1/apps/:id/rotate-secret')
-      .needs(credentials.recent('api:write'))
-      .takes(RotateBody)
-      .gives(201, IssuedAppShape)
-      .says('A new client secret; the old one works until the overlap ends.')
-      .does(async ({ caller, params, input: { overlap_seconds: overlapSeconds } }) => {
-        const { clientId } = await getOwned(caller, params['id'])
-        const overlap = overlapSeconds === undefined ? {} : { overlapSeconds }
-        return issued(await apps.rotateSecret(caller.caller, clientId, overlap))
       }),
     get('/api/v1/apps/:id/publisher')
       .needs(read)

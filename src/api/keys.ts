@@ -6,14 +6,15 @@ import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import { type AccessRule, type Answer, del, get, patch, post, type Route } from '../http/route.ts'
 import { describeIssued, describeKey } from '../keys/describe.ts'
-import type { NewKey } from '../keys/fields.ts'
 import type { KeyKind } from '../keys/key.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { Caller } from '../observability/audit.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
+import { ChangeBody, changeOf, NewKeyBody, overlapOf, RotateBody, wantedOf } from './key-bodies.ts'
 import { ownerOf } from './own.ts'
 import { IssuedKey, Key, pageOf, Usage } from './shapes.ts'
+import { periodOf, shownUsage, UsagePeriod } from './usage.ts'
 import type { Using } from './using.ts'
 
 interface KeyParts {
@@ -24,37 +25,11 @@ interface KeyParts {
   readonly anyone: AccessRule<Caller>
 }
 
-const NewKeyBody = z.strictObject({
-  name: z.string().max(1000),
-  scopes: z.array(z.string().max(100)).max(200),
-  expires_in: z.number().int().positive().optional(),
-  not_before: z.iso.datetime({ offset: true }).optional(),
-  allowed_ips: z.array(z.string().max(100)).max(200).optional(),
-  resource: z.string().max(500).optional(),
-  quota: z.strictObject({ requests: z.number().int(), window_seconds: z.number().int() }).optional(),
-  call_budget: z.number().int().optional(),
-  may_create_children: z.boolean().optional(),
-})
-const ChangeBody = NewKeyBody.pick({
-  name: true,
-  scopes: true,
-  allowed_ips: true,
-  quota: true,
-  call_budget: true,
-  may_create_children: true,
-}).partial()
-const RotateBody = z.strictObject({ overlap_seconds: z.number().optional(), quiet_seconds: z.number().optional() })
 const Page = z.object({
   cursor: z.string().max(500).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   state: z.enum(['active', 'rotating', 'expired', 'revoked']).optional(),
 })
-const Period = z.object({
-  from: z.iso.datetime({ offset: true }).optional(),
-  to: z.iso.datetime({ offset: true }).optional(),
-  by: z.enum(['day', 'hour']).optional(),
-})
-
 export function createKeyRoutes(parts: KeyParts): readonly Route[] {
   return [
     ...routesOf(parts, 'api_key', '/api/v1/keys'),
@@ -75,6 +50,16 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
     if (key.kind === kind) return key
     throw new AppError('not_found', 'There is no such key.')
   }
+  const change = async (
+    caller: ApiCaller,
+    id: string | undefined,
+    body: z.infer<typeof ChangeBody>,
+    widening: { mayWiden?: true },
+  ): Promise<Answer> => {
+    await getKey(caller, id)
+    await keys.change(caller.caller, owned(caller, id), changeOf(body), { ...widening, within: caller.scopes })
+    return json(describeKey(await getKey(caller, id)))
+  }
   return [
     get(path)
       .needs(read)
@@ -82,11 +67,9 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
       .gives(200, pageOf(Key))
       .says(`Your ${name}s, newest first.`)
       .does(async ({ caller, input: { state, ...paging } }) => {
-        const { items, nextCursor } = await keys.list({ ownerId: ownerOf(caller), kind, ...paging } as never)
-        return json({
-          items: items.filter((key) => !state || key.state === state).map(describeKey),
-          next_cursor: nextCursor ?? null,
-        })
+        const states = state && [state]
+        const { items, nextCursor } = await keys.list({ ownerId: ownerOf(caller), kind, states, ...paging })
+        return json({ items: items.map(describeKey), next_cursor: nextCursor ?? null })
       }),
     post(path)
       .needs(recent)
@@ -111,12 +94,15 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
       .takes(ChangeBody)
       .gives(200, Key)
       .says(`Changes a ${name}; it never becomes wider.`)
-      .does(async ({ caller, params, input }) => {
-        await getKey(caller, params['id'])
-        const change = changeOf(input)
-        await keys.change(caller.caller, owned(caller, params['id']), change as never, { within: caller.scopes })
-        return json(describeKey(await getKey(caller, params['id'])))
-      }),
+      .does(({ caller, params, input }) => change(caller, params['id'], input, {})),
+    post(`${path}/:id/widen`)
+      .needs(recent)
+      .takes(ChangeBody)
+      .gives(200, Key)
+      .says(
+        `Changes a ${name}, also to more than it was: scopes, networks, quota, children. Said outright, by a person who has just signed in.`,
+      )
+      .does(({ caller, params, input }) => change(caller, params['id'], input, { mayWiden: true })),
     del(`${path}/:id`)
       .needs(write)
       .gives(204)
@@ -133,31 +119,26 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
       .says('A new secret; the old one works until the overlap ends.')
       .does(async ({ caller, params, input }) => {
         await getKey(caller, params['id'])
-        const { overlap_seconds: overlapSeconds, quiet_seconds: quietSeconds } = input
-        const wish = {
-          ...(overlapSeconds === undefined ? {} : { overlapSeconds }),
-          ...(quietSeconds === undefined ? {} : { quietSeconds }),
-        }
-        return {
-          kind: 'json',
-          status: 201,
-          body: describeIssued(await keys.rotate(caller.caller, owned(caller, params['id']), wish)),
-        }
+        const issued = await keys.rotate(caller.caller, owned(caller, params['id']), overlapOf(input))
+        return { kind: 'json', status: 201, body: describeIssued(issued) }
+      }),
+    del(`${path}/:id/old-secret`)
+      .needs(write)
+      .gives(204)
+      .says('Ends the old secret of a rotation now.')
+      .does(async ({ caller, params }) => {
+        await getKey(caller, params['id'])
+        await keys.endOverlap(caller.caller, owned(caller, params['id']))
+        return { kind: 'empty', status: 204 }
       }),
     get(`${path}/:id/usage`)
       .needs(read)
-      .takes(Period)
+      .takes(UsagePeriod)
       .gives(200, Usage)
       .says('Calls by day or hour, and the last callers.')
       .does(async ({ caller, params, input }) => {
         await getKey(caller, params['id'])
-        const { from, to, by } = input
-        const period = {
-          ...(from ? { from: Date.parse(from) } : {}),
-          ...(to ? { to: Date.parse(to) } : {}),
-          ...(by ? { by } : {}),
-        }
-        return json(shownUsage(await keys.usage(owned(caller, params['id']), period)))
+        return json(shownUsage(await keys.usage(owned(caller, params['id']), periodOf(input))))
       }),
   ]
 }
@@ -196,45 +177,3 @@ function childRoutes({ keys, parent, anyone }: KeyParts): Route[] {
 }
 
 const json = (body: unknown): Answer => ({ kind: 'json', body })
-
-function wantedOf(body: z.infer<typeof NewKeyBody>): NewKey {
-  return {
-    name: body.name,
-    scopes: body.scopes,
-    expiresInSeconds: body.expires_in,
-    notBefore: body.not_before === undefined ? undefined : Date.parse(body.not_before),
-    allowedIps: body.allowed_ips,
-    resource: body.resource,
-    quota: body.quota && { requests: body.quota.requests, windowSeconds: body.quota.window_seconds },
-    callBudget: body.call_budget,
-    mayCreateChildren: body.may_create_children,
-  }
-}
-
-function changeOf({ name, scopes, allowed_ips, quota, call_budget, may_create_children }: z.infer<typeof ChangeBody>) {
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(scopes === undefined ? {} : { scopes }),
-    ...(allowed_ips === undefined ? {} : { allowedIps: allowed_ips }),
-    ...(quota === undefined ? {} : { quota: { requests: quota.requests, windowSeconds: quota.window_seconds } }),
-    ...(call_budget === undefined ? {} : { callBudget: call_budget }),
-    ...(may_create_children === undefined ? {} : { mayCreateChildren: may_create_children }),
-  }
-}
-
-const isoTime = (milliseconds: number): string => new Date(milliseconds).toISOString()
-
-function shownUsage({ total, buckets, callers }: Awaited<ReturnType<Keys['usage']>>) {
-  return {
-    total,
-    buckets: buckets.map(({ at, ...counts }) => ({ at: isoTime(at), ...counts })),
-    callers: callers.map(({ ip, userAgent, firstAt, lastAt, calls, secret }) => ({
-      ip,
-      user_agent: userAgent,
-      first_at: isoTime(firstAt),
-      last_at: isoTime(lastAt),
-      calls,
-      secret,
-    })),
-  }
-}

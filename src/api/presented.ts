@@ -43,6 +43,8 @@ export interface CredentialParts {
     scope: string,
     from: { ip: string; userAgent: string },
   ) => Promise<{ readonly id: string }>
+  /** Counts a call that an app made with one of its access tokens. */
+  readonly countApp: (clientId: string, call: { outcome: 'ok' | 'denied' | 'limited'; at: number }) => void
   readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }
   readonly bearers: Pick<Bearers, 'remember'>
   readonly findApp: (clientId: string) => Promise<{ readonly ownerId?: string } | undefined>

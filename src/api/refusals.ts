@@ -5,6 +5,7 @@
 import { AppError } from '../errors.ts'
 import type { HttpContext } from '../http/server.ts'
 import type { Denied, Verdict } from '../keys/check.ts'
+import { sunsetHeaders } from '../overlap.ts'
 import { rateLimitHeaders, type Standing } from '../security/rate-limit.ts'
 
 /** Where the challenge points. */
@@ -83,8 +84,7 @@ export function tellStanding({ res }: HttpContext, standing: Standing | undefine
   if (standing) for (const [name, value] of Object.entries(rateLimitHeaders(standing))) res.setHeader(name, value)
 }
 
-/** RFC 9745 `Deprecation` and RFC 8594 `Sunset`: this secret was replaced and ends then. */
+/** This secret was replaced, and ends then. */
 export function tellSunset({ res }: HttpContext, old: { deprecatedAt: number; sunsetAt: number }): void {
-  res.setHeader('Deprecation', `@${Math.floor(old.deprecatedAt / 1000)}`)
-  res.setHeader('Sunset', new Date(old.sunsetAt).toUTCString())
+  for (const [name, value] of Object.entries(sunsetHeaders(old))) res.setHeader(name, value)
 }

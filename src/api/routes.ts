@@ -10,6 +10,7 @@ import type { Audit, Caller } from '../observability/audit.ts'
 import type { Store } from '../storage/store.ts'
 import { createAccountRoutes } from './accounts.ts'
 import { createAdminAppRoutes } from './admin-apps.ts'
+import { type AppSecretParts, createAppSecretRoutes } from './app-secrets.ts'
 import { createAppRoutes, type ProofParts } from './apps.ts'
 import { createCredentials } from './credentials.ts'
 import { createKeyRoutes } from './keys.ts'
@@ -31,6 +32,7 @@ interface ApiParts
   readonly apps: Apps
   readonly publishers: Publishers
   readonly limitProof: ProofParts['limitProof']
+  readonly appUsage: { readonly report: AppSecretParts['usage']; readonly count: CredentialParts['countApp'] }
   readonly audit: Audit
   readonly store: Pick<Store, 'read'>
   readonly makeKeyToken: VerifyParts['makeKeyToken']
@@ -45,6 +47,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
     checkKey: keys.check as CredentialParts['checkKey'],
     explainKey: keys.explain,
     askLift: keys.elevations.ask,
+    countApp: parts.appUsage.count,
     denials: keys.denials,
     findAccount: accounts.find,
     findApp: apps.find,
@@ -55,6 +58,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
     ...createAccountRoutes(credentials),
     ...createAppRoutes({ credentials, ...parts }),
     ...createAdminAppRoutes({ credentials, ...parts }),
+    ...createAppSecretRoutes({ credentials, apps, usage: parts.appUsage.report, now: parts.now }),
     ...createVerifyRoutes({ ...credentialParts, makeKeyToken: parts.makeKeyToken }),
     ...createSessionRoutes({ credentials, sessions: parts.sessions, accounts, audit }),
     ...createOwnRoutes({

@@ -33,7 +33,15 @@ export const Key = z.strictObject({
   call_budget: maybe(z.int()),
   may_create_children: z.boolean(),
   parent_id: maybe(text),
-  rotation: maybe(z.strictObject({ old_hint: text, replaced_at: time, ends_at: time, quiet_seconds: maybe(z.int()) })),
+  rotation: maybe(
+    z.strictObject({
+      old_hint: text,
+      replaced_at: time,
+      ends_at: time,
+      quiet_seconds: maybe(z.int()),
+      until_first_use: z.boolean(),
+    }),
+  ),
   elevation: maybe(z.strictObject({ scope: text, until: time })),
 })
 
@@ -51,7 +59,9 @@ export const Usage = z.strictObject({
       first_at: time,
       last_at: time,
       calls: z.int(),
+      calls_per_hour: z.number(),
       secret: z.enum(['current', 'old', 'retired']),
+      moving: maybe(z.enum(['still', 'moved', 'unseen'])),
     }),
   ),
 })
@@ -90,7 +100,16 @@ export const App = z.strictObject({
   state: z.enum(['active', 'suspended']),
   suspended_reason: maybe(text),
   source: text,
-  secrets: z.array(z.strictObject({ id: text, hint: text, created_at: time, expires_at: maybe(time) })),
+  secrets: z.array(
+    z.strictObject({
+      id: text,
+      hint: text,
+      created_at: time,
+      expires_at: maybe(time),
+      quiet_seconds: maybe(z.int()),
+      until_first_use: z.boolean(),
+    }),
+  ),
   created_at: time,
   updated_at: time,
 })

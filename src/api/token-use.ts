@@ -27,12 +27,13 @@ export async function useToken(
   const checked = await parts.checkToken(token, { method: ctx.method, path: ctx.state.path, ...proof })
   if (!checked.ok) throw await tokenRefusal(parts, ctx, checked)
   const { claims } = checked
+  const count = (outcome: 'ok' | 'denied' | 'limited') => countCall(parts, claims, outcome)
   const credential = `access_token:${claims.jti}`
   const ownerId = await ownerOf(parts, claims)
-  const noted = async (reason: string, detail: string) => ({
-    errorRef: await noteDenial(parts, ctx, { ownerId, credential, reason, detail }),
-    reason,
-  })
+  const noted = async (reason: string, detail: string) => {
+    count(reason === 'rate_limited' ? 'limited' : 'denied')
+    return { errorRef: await noteDenial(parts, ctx, { ownerId, credential, reason, detail }), reason }
+  }
   parts.bearers.remember(ctx, { ownerId, credential })
   if (claims.aud !== audience)
     throw invalidToken(parts, 'The access token is not for this API.', await noted('audience_mismatch', claims.aud))
@@ -42,11 +43,22 @@ export async function useToken(
   const held = claims.scope?.split(' ') ?? []
   const missing = needed.filter((scope) => !held.includes(scope))
   if (missing.length > 0) throw insufficientScope(parts, needed, await noted('scope_missing', missing.join(' ')))
+  count('ok')
   const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
   return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
 }
 
 type Claims = Extract<CheckedToken, { ok: true }>['claims']
+
+/** A token that a key was made into by itself has no app. */
+function countCall(
+  { countApp, now }: CredentialParts,
+  { client_id: clientId }: Claims,
+  outcome: 'ok' | 'denied' | 'limited',
+): void {
+  if (!/^(?:api_key|personal_access_token):/.test(clientId)) countApp(clientId, { outcome, at: now() })
+}
+
 type Told = Pick<Denial, 'ownerId' | 'credential' | 'reason' | 'detail'>
 
 /** Stores why something was refused, for its owner; the reference of it. */

@@ -3,12 +3,16 @@
  * What its fields must be stands in `fields.ts`, what follows from its type in `app-types.ts`.
  */
 import type { Attributes, JsonValue } from '../attributes.ts'
+import type { Replaced } from '../overlap.ts'
 import type { AppAuth, AppType } from './app-types.ts'
 
 export type ClientId = string & { readonly brand: 'ClientId' }
 
-/** A client secret as it is kept. Times are milliseconds since 1970; without `expiresAt` it works until it is rotated. */
-export interface AppSecret {
+/**
+ * A client secret as it is kept. Times are milliseconds since 1970; without `expiresAt` it works until it is rotated. One that was replaced may end
+ * earlier, as its callers move (`overlap.ts`).
+ */
+export interface AppSecret extends Partial<Omit<Replaced, 'endsAt'>> {
   readonly id: string
   readonly digest: string
   readonly hint: string
@@ -86,6 +90,8 @@ export interface AppRecord extends AppFields {
   readonly declined?: { readonly at: number; readonly reason: string }
   /** At most two live ones. */
   readonly secrets: readonly AppSecret[]
+  /** A group: its old secret waits for what its callers do. */
+  readonly waiting?: 'use'
   readonly createdAt: number
   readonly updatedAt: number
 }
@@ -94,6 +100,11 @@ export interface App extends AppRecord {
   readonly clientId: ClientId
   /** `self_registered`: not stored, its id says everything. `document`: its id is the address of what says everything. */
   readonly source: 'configuration' | 'stored' | 'self_registered' | 'document'
+}
+
+/** What an app's calls are counted as. */
+export function usageSubject(clientId: string): string {
+  return `app ${clientId}`
 }
 
 /** An app as the API and the command line show it: names of the wire, times as ISO 8601, secrets by their hints. */
@@ -143,6 +154,8 @@ export function describeApp(app: App, now: number) {
         hint: secret.hint,
         created_at: at(secret.createdAt),
         expires_at: secret.expiresAt === undefined ? null : at(secret.expiresAt),
+        quiet_seconds: secret.quietSeconds ?? null,
+        until_first_use: secret.untilFirstUse ?? false,
       })),
     created_at: at(app.createdAt),
     updated_at: at(app.updatedAt),

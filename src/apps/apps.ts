@@ -5,15 +5,16 @@
  */
 import { AppError, hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
+import { checkOverlap, type OverlapWish, waitsForUse } from '../overlap.ts'
 import { randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
-import type { App, AppRecord } from './app.ts'
+import { type App, type AppRecord, type AppSecret, usageSubject } from './app.ts'
 import type { ClientDocuments } from './client-documents.ts'
 import { type ConfiguredApp, takeConfigured } from './configured.ts'
 import type { ScopeRules } from './fields.ts'
 import { type AppChange, changedRecord, checkRotation, type NewApp, newRecord, toApp } from './records.ts'
 import type { Registration } from './registration.ts'
-import { matchesSecret, newSecret, overlapSeconds, rotated } from './secrets.ts'
+import { findSecret, newSecret, withoutOldSecrets, withRotated } from './secrets.ts'
 
 /** `clientSecret` is there once and never again; absent when the app holds no secret. */
 export interface IssuedApp {
@@ -55,10 +56,16 @@ export interface Apps {
   resume(caller: Caller, clientId: string): Promise<App>
   /** Removes the app itself; its grants and tokens are removed by those who hold them. */
   remove(caller: Caller, clientId: string): Promise<void>
-  /** A new secret; the old one works for `overlapSeconds` more (0 to 604,800, default 86,400). @throws invalid_request for an app without secrets. */
-  rotateSecret(caller: Caller, clientId: string, options?: { overlapSeconds?: number }): Promise<IssuedApp>
+  /** A new secret; the old one works as the wish says, a day if it says nothing. @throws invalid_request, also for an app without secrets. */
+  rotateSecret(caller: Caller, clientId: string, wish?: OverlapWish): Promise<IssuedApp>
+  /** Ends the old secret of a rotation now, or only that one. An app without one stays as it is. @throws not_found, forbidden for a configured app. */
+  endOldSecret(caller: Caller, clientId: string, secretId?: string): Promise<App>
   /** True for any living secret of the app, in equal time. */
   verifySecret(app: Pick<App, 'secrets'>, clientSecret: string): boolean
+  /** The living secret that it is, in equal time. */
+  findSecret(app: Pick<App, 'secrets'>, clientSecret: string): AppSecret | undefined
+  /** Apps whose old secret waits for what its callers do, in any order. */
+  listWaiting(paging?: { cursor?: string; limit?: number }): Promise<AppPage>
   /** Stores an app that registered itself, on the first consent of a person; does nothing for every other app. */
   keep(clientId: string): Promise<void>
   /** Replaces the record of a stored app. What `next` throws leaves it as it is. @throws not_found, forbidden for a configured app. */
@@ -122,7 +129,12 @@ export function createApps(dependencies: Dependencies): Apps {
       const first = isWhole && paging.cursor === undefined ? [...configured.values()] : []
       return { items: [...first, ...stored], ...more }
     },
-    verifySecret: (app, clientSecret) => matchesSecret(app.secrets, clientSecret, now()),
+    verifySecret: (app, clientSecret) => findSecret(app.secrets, clientSecret, now()) !== undefined,
+    findSecret: (app, clientSecret) => findSecret(app.secrets, clientSecret, now()),
+    async listWaiting(paging = {}) {
+      const { items, ...more } = await store.list<AppRecord>('app', { group: 'waiting', value: 'use', ...paging })
+      return { items: items.map(toApp), ...more }
+    },
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -131,7 +143,7 @@ export function createApps(dependencies: Dependencies): Apps {
   }
 }
 
-type Changing = Omit<Apps, 'find' | 'getById' | 'list' | 'verifySecret' | 'onChange'>
+type Changing = Omit<Apps, 'find' | 'getById' | 'list' | 'listWaiting' | 'verifySecret' | 'findSecret' | 'onChange'>
 
 function changing(dependencies: Dependencies, find: Find, tell: (clientId: string) => void): Changing {
   const { store, audit, now, keyPrefix, scopes } = dependencies
@@ -198,6 +210,8 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     async remove(caller, clientId) {
       await record(caller, 'app.removed', clientId, async () => {
         if (!(await store.remove('app', clientId))) missing()
+        await store.removeGroup('usage', 'subject', usageSubject(clientId))
+        await store.remove('key_use', usageSubject(clientId))
       })
     },
     async keep(clientId) {
@@ -210,17 +224,24 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     async replace(caller, clientId, next, { event, details } = { event: 'app.changed' }) {
       return record(caller, event, clientId, () => rewrite(clientId, next), details)
     },
-    async rotateSecret(caller, clientId, { overlapSeconds: overlap = overlapSeconds.standard } = {}) {
+    async rotateSecret(caller, clientId, wish = {}) {
+      checkOverlap(wish)
       const { clientSecret, secret } = newSecret(keyPrefix, now())
-      const next = (app: AppRecord) => ({
-        ...app,
-        secrets: rotated(checkRotation(app, overlap).secrets, secret, now(), overlap),
-      })
-      const details = { overlap_seconds: overlap }
+      const next = (app: AppRecord) => withRotated(checkRotation(app), secret, wish, now())
+      const details = { overlap_seconds: wish.overlapSeconds ?? (waitsForUse(wish) ? 'as callers move' : 'default') }
       const app = await record(caller, 'app.secret_rotated', clientId, () => rewrite(clientId, next), details)
       return { app, clientSecret }
     },
+    async endOldSecret(caller, clientId, secretId) {
+      const next = (app: AppRecord) => (isReplaced(app, secretId) ? withoutOldSecrets(app) : app)
+      return record(caller, 'app.old_secret_ended', clientId, () => rewrite(clientId, next))
+    },
   }
+}
+
+/** Whether that secret, or any, is one that was replaced. */
+function isReplaced({ secrets }: AppRecord, secretId: string | undefined): boolean {
+  return secrets.some(({ id, expiresAt }) => expiresAt !== undefined && id === (secretId ?? id))
 }
 
 /** Two people consented at once: one of them stored it. */

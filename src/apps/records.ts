@@ -7,7 +7,7 @@ import type { Stored } from '../storage/store.ts'
 import type { App, AppRecord, ClientId } from './app.ts'
 import { holdsSecret } from './app-types.ts'
 import { type ScopeRules, takeFields, type WantedFields } from './fields.ts'
-import { newSecret, overlapSeconds } from './secrets.ts'
+import { newSecret } from './secrets.ts'
 
 export interface NewApp extends WantedFields {
   readonly firstParty?: boolean
@@ -114,11 +114,10 @@ function withoutRemovable(record: AppRecord): Omit<AppRecord, (typeof REMOVABLE)
   return Object.fromEntries(kept) as unknown as Omit<AppRecord, (typeof REMOVABLE)[number]>
 }
 
-/** The app whose secret is to be rotated. @throws invalid_request when it holds none, or for an overlap out of range. */
-export function checkRotation(record: AppRecord, overlap: number): AppRecord {
+/** The app whose secret is to be rotated. @throws invalid_request when it holds none */
+export function checkRotation(record: AppRecord): AppRecord {
   if (!holdsSecret(record.auth)) throw refusal('auth', 'This app has no client secret.')
-  if (Number.isInteger(overlap) && overlap >= overlapSeconds.least && overlap <= overlapSeconds.most) return record
-  throw refusal('overlap_seconds', `Give ${overlapSeconds.least} to ${overlapSeconds.most} seconds.`)
+  return record
 }
 
 /** The stored entry as an app. */

@@ -3,14 +3,12 @@
  * How often a caller may try is decided at the token endpoint.
  */
 import { credentialHint, formatCredential } from '../credential-format.ts'
+import { type OverlapWish, replacedNow, waitsForUse } from '../overlap.ts'
 import { digest, equalSecrets, randomId } from '../secrets.ts'
-import type { AppSecret } from './app.ts'
+import type { AppRecord, AppSecret } from './app.ts'
 
 /** Longest candidate that is looked at; secrets from configuration may have a form of their own. */
 const LIMIT = 1024
-
-/** What a rotation may leave to the old secret, in seconds (contract: 0 to 7 days, 1 day if not given). */
-export const overlapSeconds = { least: 0, standard: 86_400, most: 604_800 } as const
 
 /** A new secret: `clientSecret` is for its owner's eyes, once; `secret` is what is kept. */
 export function newSecret(prefix: string, createdAt: number): { clientSecret: string; secret: AppSecret } {
@@ -24,23 +22,32 @@ export function keptSecret(clientSecret: string, createdAt: number): AppSecret {
   return { id: randomId(12), digest: digest('client secret', clientSecret), hint, createdAt }
 }
 
-/** The secrets after a rotation: the fresh one, and the newest living one until the overlap ends; every other is dropped. */
-export function rotated(secrets: readonly AppSecret[], fresh: AppSecret, now: number, overlap: number): AppSecret[] {
-  const [newest] = living(secrets, now).toSorted((one, other) => other.createdAt - one.createdAt)
-  const end = now + overlap * 1000
-  if (!newest || end <= now) return [fresh]
-  return [fresh, { ...newest, expiresAt: Math.min(newest.expiresAt ?? end, end) }]
+/** The app after a rotation: the fresh secret, and the newest living one until its overlap ends; every other is dropped. */
+export function withRotated(app: AppRecord, fresh: AppSecret, wish: OverlapWish, now: number): AppRecord {
+  const { waiting: _waiting, ...rest } = app
+  const [newest] = living(app.secrets, now).toSorted((one, other) => other.createdAt - one.createdAt)
+  const replaced = replacedNow(wish, now)
+  if (!newest || !replaced) return { ...rest, secrets: [fresh] }
+  const { endsAt, ...waits } = replaced
+  const old = { ...newest, ...waits, expiresAt: Math.min(newest.expiresAt ?? endsAt, endsAt) }
+  return { ...rest, secrets: [fresh, old], ...(waitsForUse(old) ? { waiting: 'use' } : {}) }
 }
 
-/** True when the candidate is one of the living secrets. Every one is compared, whichever matches. */
-export function matchesSecret(secrets: readonly AppSecret[], candidate: string, now: number): boolean {
-  if (candidate === '' || candidate.length > LIMIT) return false
+/** The app after its old secrets have ended before their time. */
+export function withoutOldSecrets({ waiting: _waiting, ...app }: AppRecord): AppRecord {
+  return { ...app, secrets: app.secrets.filter(({ expiresAt }) => expiresAt === undefined) }
+}
+
+/** The living secret that the candidate is. Every one is compared, whichever matches. */
+export function findSecret(secrets: readonly AppSecret[], candidate: string, now: number): AppSecret | undefined {
+  if (candidate === '' || candidate.length > LIMIT) return undefined
   const candidateDigest = digest('client secret', candidate)
-  let matches = false
-  for (const secret of living(secrets, now)) matches = equalSecrets(secret.digest, candidateDigest) || matches
-  return matches
+  let found: AppSecret | undefined
+  for (const secret of living(secrets, now)) found = equalSecrets(secret.digest, candidateDigest) ? secret : found
+  return found
 }
 
-function living(secrets: readonly AppSecret[], now: number): AppSecret[] {
+/** Those that work at `now`. */
+export function living(secrets: readonly AppSecret[], now: number): AppSecret[] {
   return secrets.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now)
 }

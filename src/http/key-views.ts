@@ -102,6 +102,8 @@ export interface KeyCallerRow {
   readonly calls: number
   readonly callsPerHour: number
   readonly secret: 'current' | 'old' | 'retired'
+  /** Of a caller of the old secret: still uses it, has moved to the new one, or was not seen since the rotation. */
+  readonly moving?: 'still' | 'moved' | 'unseen'
 }
 
 /** A bar of the chart: heights in hundredths of the tallest. */
@@ -157,6 +159,7 @@ export interface KeyShown extends Omit<KeyRow, 'scopes' | 'oldEndsAt'> {
     readonly replacedAt: number
     readonly endsAt: number
     readonly quietSeconds?: number
+    readonly untilFirstUse?: true
   }
 }
 

@@ -38,6 +38,7 @@ export const noticeNames = [
   'invitation',
   'leaving',
   'key-created',
+  'key-widened',
   'key-expiring',
   'key-new-network',
   'key-revoked',

@@ -99,7 +99,7 @@ type Refusal = Omit<Denied, 'allowed' | 'outside' | 'errorRef' | 'key' | 'owner'
 export function createChecking(dependencies: Dependencies): Checking {
   const { look, policy, allowance, denials, usage, now } = dependencies
   const count = (known: Known, outcome: Outcome, { ip, userAgent }: CheckRequest) =>
-    usage.count(known.id, { outcome, at: now(), ip, userAgent, secretNumber: known.secretNumber })
+    usage.count(known.id, { outcome, at: now(), ip, userAgent, secret: String(known.secretNumber) })
 
   const refuse = async (known: Known, request: CheckRequest, { detail, ...refusal }: Refusal): Promise<Denied> => {
     const { reason } = refusal

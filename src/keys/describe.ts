@@ -40,6 +40,7 @@ export function describeKey(key: UsedKey) {
           replaced_at: iso(rotation.replacedAt),
           ends_at: iso(rotation.endsAt),
           quiet_seconds: rotation.quietSeconds ?? null,
+          until_first_use: rotation.untilFirstUse ?? false,
         }
       : null,
     elevation: elevation ? { scope: elevation.scope, until: iso(elevation.until) } : null,

@@ -7,7 +7,7 @@ import type { Stored } from '../storage/store.ts'
 import { changeEntry, type Desk, getEntry, getOwner, type OwnedKey, ownerRoster, treeRoster } from './desk.ts'
 import type { Key, KeyRecord } from './key.ts'
 import { placeIn } from './notices.ts'
-import { changedRecord, type KeyChange } from './records.ts'
+import { changedRecord, isWider, type KeyChange } from './records.ts'
 import { withOverlapEnded } from './rotation.ts'
 import { matchSecret, secretDigest } from './secret.ts'
 
@@ -36,7 +36,7 @@ export interface Ending {
 const REASON_LIMIT = 200
 
 export function createEnding(desk: Desk): Ending {
-  const { now, policy, look, store } = desk
+  const { now, policy, look, store, notices } = desk
   return {
     async change(caller, owned, change, { mayWiden, within } = {}) {
       const entry = await getEntry(desk, owned)
@@ -46,7 +46,17 @@ export function createEnding(desk: Desk): Ending {
       const bounds = { policy, owner, within, now: now(), parent, ...(mayWiden ? { mayWiden } : {}) }
       const details = { fields: Object.keys(change).slice(0, 20).join(' '), may_widen: mayWiden ?? false }
       const act = { caller, entry, event: 'changed', details }
-      return (await changeEntry(desk, act, (record) => changedRecord(record, change, bounds))).key
+      let isWidened = false
+      const { key } = await changeEntry(desk, act, (record) => {
+        const changed = changedRecord(record, change, bounds)
+        isWidened = isWider(changed, record)
+        return changed
+      })
+      if (isWidened) {
+        // Told every time: whoever widens a key in somebody's name must not do so unseen.
+        await notices.tell(`widened ${now()}`, { event: 'widened', key, at: now(), ...placeIn(caller) })
+      }
+      return key
     },
     async endOverlap(caller, owned) {
       const act = { caller, entry: await getEntry(desk, owned), event: 'overlap_ended' }

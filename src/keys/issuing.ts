@@ -4,6 +4,7 @@
  */
 import { AppError, hasCode } from '../errors.ts'
 import type { Caller } from '../observability/audit.ts'
+import { checkOverlap } from '../overlap.ts'
 import type { Allowed } from './check.ts'
 import {
   because,
@@ -23,7 +24,7 @@ import { type Key, type KeyId, type KeyKind, type KeyRecord, toKey } from './key
 import { placeOf } from './networks.ts'
 import { placeIn } from './notices.ts'
 import { keptUntil, newRecord, type Origin } from './records.ts'
-import { checkRotationWish, type RotationWish, rotated } from './rotation.ts'
+import { type RotationWish, rotated } from './rotation.ts'
 import { newSecret } from './secret.ts'
 
 /** `credential` is there once and never again. */
@@ -77,7 +78,7 @@ export function createIssuing(desk: Desk): Issuing {
       return issue(desk, caller, { wanted, origin: { kind, keyPrefix, parentId: key.id }, bounds })
     },
     async rotate(caller, owned, wish = {}) {
-      checkRotationWish(wish)
+      checkOverlap(wish)
       const entry = await getEntry(desk, owned)
       const { kind, locator, current } = entry.value
       const { credential, secret } = newSecret(keyPrefix, { kind, locator, number: current.number + 1 }, now())

@@ -3,6 +3,7 @@
  * access token. The digests of its secrets are in the stored form only, so that no page, log or answer can hold them by accident.
  * One entry holds everything that decides over a key, so that every change of it is one atomic write.
  */
+import type { Replaced } from '../overlap.ts'
 import type { Stored } from '../storage/store.ts'
 
 export type KeyId = string & { readonly brand: 'KeyId' }
@@ -23,12 +24,8 @@ export interface KeySecret {
   readonly createdAt: number
 }
 
-/** The secret before the current one. It works until `endsAt`, or ends before that when nobody has used it for `quietSeconds`. */
-export interface OldSecret extends KeySecret {
-  readonly replacedAt: number
-  readonly endsAt: number
-  readonly quietSeconds?: number
-}
+/** The secret before the current one. It works until `endsAt`, or ends before that as its callers move. */
+export interface OldSecret extends KeySecret, Replaced {}
 
 /** One more scope for a while; dead with the secret it was given to. */
 export interface Elevation {
@@ -70,19 +67,16 @@ export interface KeyRecord extends KeyFields {
   readonly retired: readonly { readonly number: number; readonly digest: string }[]
   /** The network it was created from, which is never new. */
   readonly createdNetwork?: string
-  /** Groups: the owner's list of that kind, the tree, the day it expires on, a rotation that waits for quiet. */
+  /** Groups: the owner's list of that kind, the tree, the day it expires on, a rotation that waits for what its callers do. */
   readonly listing?: string
   readonly rootId?: string
   readonly expiryDay?: string
-  readonly waiting?: 'quiet'
+  readonly waiting?: 'use'
 }
 
 /** What the owner may see of the old secret during a rotation. */
-export interface Rotation {
+export interface Rotation extends Replaced {
   readonly oldHint: string
-  readonly replacedAt: number
-  readonly endsAt: number
-  readonly quietSeconds?: number
 }
 
 export interface Key extends KeyFields {
@@ -133,6 +127,6 @@ export function expiryDayOf(expiresAt: number): string {
   return new Date(expiresAt).toISOString().slice(0, 10)
 }
 
-function rotationOf({ hint, replacedAt, endsAt, quietSeconds }: OldSecret): Rotation {
-  return { oldHint: hint, replacedAt, endsAt, ...(quietSeconds === undefined ? {} : { quietSeconds }) }
+function rotationOf({ number: _number, digest: _digest, createdAt: _createdAt, hint, ...times }: OldSecret): Rotation {
+  return { oldHint: hint, ...times }
 }

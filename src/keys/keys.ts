@@ -5,6 +5,7 @@
 import type { Audit } from '../observability/audit.ts'
 import type { Store, Stored } from '../storage/store.ts'
 import { createAllowance } from './allowance.ts'
+import { callersOf, type SecretCaller, type Secrets } from './callers.ts'
 import { type Checking, createChecking } from './check.ts'
 import type { KeyPolicy } from './decide.ts'
 import { createDenials, type Denials } from './denials.ts'
@@ -22,21 +23,16 @@ import { scannerPattern } from './secret.ts'
 import { tend } from './tending.ts'
 import { createUsage } from './usage.ts'
 import type { LastUse, NewPlace } from './usage-records.ts'
-import { type LastCaller, lastCallers, type Period, reportUsage, type UsageReport } from './usage-report.ts'
+import { type Period, reportUsage, type UsageReport } from './usage-report.ts'
 
 export interface KeyPage {
   readonly items: readonly UsedKey[]
   readonly nextCursor?: string
 }
 
-/** A caller of a key, with which of its secrets. */
-export interface KeyCaller extends LastCaller {
-  readonly secret: 'current' | 'old' | 'retired'
-}
-
 export interface KeyUsage extends UsageReport {
   /** The latest first. */
-  readonly callers: readonly KeyCaller[]
+  readonly callers: readonly SecretCaller[]
 }
 
 interface Finding {
@@ -44,8 +40,14 @@ interface Finding {
   find(id: string): Promise<UsedKey | undefined>
   /** @throws not_found, for a foreign key too. */
   getOwned(owned: OwnedKey): Promise<UsedKey>
-  /** Root keys of one owner and kind, newest first. */
-  list(options: { ownerId: string; kind: KeyKind; cursor?: string; limit?: number }): Promise<KeyPage>
+  /** Root keys of one owner and kind, newest first, or of them those in one of the states. A page may be short and still have a next one. */
+  list(options: {
+    ownerId: string
+    kind: KeyKind
+    states?: readonly KeyState[] | undefined
+    cursor?: string | undefined
+    limit?: number
+  }): Promise<KeyPage>
   /** Every key there is, children too, in any order: for operators. */
   listAll(paging?: { cursor?: string; limit?: number }): Promise<KeyPage>
   /** Every descendant, at most 1,000, newest first. One whose ancestor has ended has ended. @throws not_found */
@@ -96,6 +98,9 @@ export interface KeysDependencies {
   readonly onTrouble?: (error: unknown) => void
 }
 
+const PAGE_SIZE = 50
+/** Keys looked at for one page of a filter: more than one owner has. */
+const LOOKED_AT = 1_000
 const FLUSH_MS = 3_000
 const TEND_MS = 60_000
 const LAST_FLUSHES = 3
@@ -162,8 +167,21 @@ function finding(desk: Desk, flush: () => Promise<boolean>): Finding {
       return entry && withUse(entry)
     },
     getOwned: async (owned) => withUse(await getEntry(desk, owned)),
-    list: async ({ ownerId, kind, ...paging }) =>
-      page({ group: 'listing', value: listingOf(ownerId, kind), ...paging }),
+    async list({ ownerId, kind, states, cursor, limit = PAGE_SIZE }) {
+      const group = { group: 'listing', value: listingOf(ownerId, kind) }
+      const items: UsedKey[] = []
+      let next = cursor
+      // Pages asked of the store are as long as what is still missing, so that the cursor continues behind the last one shown.
+      for (let looked = 0; looked < LOOKED_AT && items.length < limit; ) {
+        const wanted = limit - items.length
+        const found = await page({ ...group, limit: wanted, ...(next ? { cursor: next } : {}) })
+        items.push(...found.items.filter(({ state }) => states?.includes(state) ?? true))
+        looked += wanted
+        next = found.nextCursor
+        if (!next) break
+      }
+      return { items, ...(next ? { nextCursor: next } : {}) }
+    },
     listAll: async (paging = {}) => page(paging),
     async descendants(owned) {
       const root = await getEntry(desk, owned)
@@ -178,14 +196,14 @@ function finding(desk: Desk, flush: () => Promise<boolean>): Finding {
       await flush()
       const report = await reportUsage({ store, now }, owned.id, period)
       const use = (await store.find<LastUse>('key_use', owned.id))?.value
-      const secretOf = ({ secretNumber }: LastCaller): KeyCaller['secret'] => {
-        if (secretNumber === value.current.number) return 'current'
-        return value.old && value.old.endsAt > now() && secretNumber === value.old.number ? 'old' : 'retired'
-      }
-      const callers = use ? lastCallers(use, now()).map((one) => ({ ...one, secret: secretOf(one) })) : []
-      return { ...report, callers }
+      return { ...report, callers: callersOf(use, secretsOf(value, now()), now()) }
     },
   }
+}
+
+function secretsOf({ current, old }: KeyRecord, now: number): Secrets {
+  const living = old && old.endsAt > now ? { name: String(old.number), replacedAt: old.replacedAt } : undefined
+  return { current: String(current.number), old: living }
 }
 
 function lastUseOf(use: LastUse | undefined): Pick<UsedKey, 'lastUsedAt' | 'lastUsedIp' | 'lastUserAgent'> {

@@ -10,7 +10,7 @@ import type { Key } from './key.ts'
 
 /** `at` is milliseconds since 1970; address and agent are those of whoever did it. */
 export interface KeyNotice {
-  readonly event: 'created' | 'revoked' | 'leaked' | 'expiring' | 'new_network'
+  readonly event: 'created' | 'widened' | 'revoked' | 'leaked' | 'expiring' | 'new_network'
   readonly key: Key
   readonly owner: Owner
   readonly at: number

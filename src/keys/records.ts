@@ -27,7 +27,7 @@ export interface KeyChange {
   readonly expiresAt?: number | undefined
   /** Null takes it away. */
   readonly quota?: KeyQuota | null | undefined
-  readonly mayCreateChildren?: false | undefined
+  readonly mayCreateChildren?: boolean | undefined
 }
 
 const CHANGEABLE: ReadonlySet<string> = new Set<keyof KeyChange>([
@@ -115,7 +115,9 @@ function applyChange(record: KeyRecord, change: KeyChange, bounds: Bounds): KeyR
     const expiresAt = change.expiresAt ?? record.expiresAt
     const isLater = !Number.isInteger(expiresAt) || expiresAt > record.expiresAt
     if (isLater) refuse('/expires_at', 'out_of_range', 'A key can only end earlier.')
-    if (change.mayCreateChildren) refuse('/may_create_children', 'invalid', 'This right can only be taken away.')
+    const mayCreateChildren = change.mayCreateChildren ?? record.mayCreateChildren
+    if (mayCreateChildren && bounds.parent?.mayCreateChildren === false)
+      refuse('/may_create_children', 'beyond_parent', 'Its parent may not create children.')
     return {
       ...rest,
       ...(quota ? { quota } : {}),
@@ -126,7 +128,7 @@ function applyChange(record: KeyRecord, change: KeyChange, bounds: Bounds): KeyR
       ...(change.allowedIps === undefined
         ? {}
         : { allowedIps: takeNetworks(change.allowedIps, bounds.parent, refuse) }),
-      ...(change.mayCreateChildren === undefined ? {} : { mayCreateChildren: false }),
+      mayCreateChildren,
       ...(isLater ? {} : { expiresAt, ...(record.expiryDay ? { expiryDay: expiryDayOf(expiresAt) } : {}) }),
       updatedAt: bounds.now,
     }
@@ -140,9 +142,11 @@ const withResource = (record: KeyRecord, bounds: Bounds) => ({
   within: bounds.within && [...bounds.within, ...record.scopes],
 })
 
-function isWider(after: KeyRecord, before: KeyRecord): boolean {
+/** Whether the key could do anything afterwards that it could not before. */
+export function isWider(after: KeyRecord, before: KeyRecord): boolean {
   return (
     after.scopes.some((scope) => !before.scopes.includes(scope)) ||
+    (after.mayCreateChildren && !before.mayCreateChildren) ||
     !areWithin(after.allowedIps, before.allowedIps) ||
     isWiderQuota(after.quota, before.quota)
   )

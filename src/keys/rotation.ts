@@ -4,38 +4,15 @@
  * when asked so, until it has been quiet for a while. Only pure steps stand here; `keys.ts` writes them.
  */
 import { AppError } from '../errors.ts'
-import { refuseField } from './fields.ts'
+import { type OverlapWish, replacedNow, waitsForUse } from '../overlap.ts'
 import type { KeyRecord, KeySecret, OldSecret } from './key.ts'
 
-/** What a rotation may leave to the old secret, in seconds (contract: 0 to 7 days, 1 day if not given). */
-export const overlapSeconds = { standard: 86_400, most: 604_800 } as const
-/** How long a quiet may be asked for. The overlap ends after seven days however loud it is. */
-const quietLimits = { least: 3600, most: 604_800 } as const
-
-export interface RotationWish {
-  /** 0 to 604,800; 0 ends every earlier secret at once. */
-  readonly overlapSeconds?: number
-  /** Instead: the old secret ends when nobody has used it for so long (3,600 to 604,800), after seven days at the latest. */
-  readonly quietSeconds?: number
+export interface RotationWish extends OverlapWish {
   /** During an overlap: the new secret was lost before anybody used it. It is replaced, and the old one keeps its end. */
   readonly lost?: true
 }
 
 const RETIRED_LIMIT = 10
-
-/** @throws invalid_request */
-export function checkRotationWish(wish: RotationWish): void {
-  const { overlapSeconds: overlap, quietSeconds: quiet } = wish
-  if (overlap !== undefined && quiet !== undefined) {
-    throw refuseField('quiet_seconds', 'Give an overlap or a quiet time, not both.')
-  }
-  if (overlap !== undefined && !isWhole(overlap, 0, overlapSeconds.most)) {
-    throw refuseField('overlap_seconds', `Give 0 to ${overlapSeconds.most} seconds.`)
-  }
-  if (quiet !== undefined && !isWhole(quiet, quietLimits.least, quietLimits.most)) {
-    throw refuseField('quiet_seconds', `Give ${quietLimits.least} to ${quietLimits.most} seconds.`)
-  }
-}
 
 /**
  * The record with `fresh` as its secret. A second rotation during an overlap is refused, since it would cut off whoever still uses the first
@@ -49,26 +26,16 @@ export function rotated(record: KeyRecord, fresh: KeySecret, wish: RotationWish,
     if (!living) throw new AppError('conflict', 'No rotation is under way.')
     return withoutOld(record, { current: fresh, old: living, retiring: [record.current] })
   }
-  const end = now + (wish.overlapSeconds ?? (wish.quietSeconds ? overlapSeconds.most : overlapSeconds.standard)) * 1000
-  if (end === now) return withoutOld(record, { current: fresh, retiring: [record.current] })
+  const replaced = replacedNow(wish, now)
+  if (!replaced) return withoutOld(record, { current: fresh, retiring: [record.current] })
   if (living) throw new AppError('conflict', 'A rotation of this key is under way. End it first.')
-  const old: OldSecret = {
-    ...record.current,
-    replacedAt: now,
-    endsAt: Math.min(end, record.expiresAt),
-    ...(wish.quietSeconds === undefined ? {} : { quietSeconds: wish.quietSeconds }),
-  }
+  const old: OldSecret = { ...record.current, ...replaced, endsAt: Math.min(replaced.endsAt, record.expiresAt) }
   return withoutOld(record, { current: fresh, old, retiring: [] })
 }
 
 /** The record after the old secret has ended before its time; the same record when there is none. */
 export function withOverlapEnded(record: KeyRecord): KeyRecord {
   return record.old ? withoutOld(record, { current: record.current, retiring: [] }) : record
-}
-
-/** When a secret that waits for quiet may end: `quietSeconds` after its last use, or after its replacement. */
-export function quietEnd({ replacedAt, quietSeconds }: OldSecret, lastUsedAt: number | undefined): number | undefined {
-  return quietSeconds === undefined ? undefined : Math.max(replacedAt, lastUsedAt ?? 0) + quietSeconds * 1000
 }
 
 interface Succession {
@@ -87,12 +54,8 @@ function withoutOld(record: KeyRecord, { current, old, retiring }: Succession): 
     ...rest,
     current,
     ...(old ? { old } : {}),
-    ...(old?.quietSeconds === undefined ? {} : { waiting: 'quiet' }),
+    ...(old && waitsForUse(old) ? { waiting: 'use' } : {}),
     ...(elevation?.secretNumber === current.number ? { elevation } : {}),
     retired: retired.slice(0, RETIRED_LIMIT),
   }
-}
-
-function isWhole(value: number, least: number, most: number): boolean {
-  return Number.isInteger(value) && value >= least && value <= most
 }

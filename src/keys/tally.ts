@@ -11,21 +11,22 @@ export interface Counts {
   readonly limited: number
 }
 
-/** One call. `secretNumber` says which secret of a key was used, where there are several. */
+/** One call. `secret` says which secret of its subject was used, where there are several: the number of a key's, the id of an app's. */
 export interface Call {
   readonly outcome: Outcome
   /** Milliseconds since 1970. */
   readonly at: number
-  readonly ip: string
-  readonly userAgent: string
-  readonly secretNumber?: number | undefined
+  /** Absent: who called is not kept. */
+  readonly ip?: string | undefined
+  readonly userAgent?: string | undefined
+  readonly secret?: string | undefined
 }
 
 /** Who called: an address with an agent and a secret. `hours` counts its calls of the last day by the hour they began in. */
 export interface CallerTally {
   readonly ip: string
   readonly userAgent: string
-  readonly secretNumber?: number
+  readonly secret?: string
   readonly firstAt: number
   readonly lastAt: number
   readonly calls: number
@@ -35,8 +36,12 @@ export interface CallerTally {
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 86_400_000
 
-/** The most callers that are remembered of one subject; the longest silent go first. */
+/**
+ * The most callers that are remembered of one secret, and of one subject; the longest silent go first. Each secret has places of its own: however
+ * many callers a new one has, those of the old one are not pushed out.
+ */
 export const CALLERS_LIMIT = 50
+const SUBJECT_LIMIT = 3 * CALLERS_LIMIT
 
 export const none: Counts = { ok: 0, denied: 0, limited: 0 }
 
@@ -50,17 +55,14 @@ export function startOf(at: number, lengthMs: number): number {
 }
 
 /** A caller's name among those of its subject. */
-export function callerKey({
-  ip,
-  userAgent,
-  secretNumber,
-}: Pick<CallerTally, 'ip' | 'userAgent' | 'secretNumber'>): string {
-  return `${secretNumber ?? ''} ${ip} ${userAgent}`
+export function callerKey({ ip, userAgent, secret = '' }: Pick<CallerTally, 'ip' | 'userAgent' | 'secret'>): string {
+  return `${secret} ${ip} ${userAgent}`
 }
 
-/** The tally of one call. */
-export function callerOf({ at, ip, userAgent, secretNumber }: Call): CallerTally {
-  const which = secretNumber === undefined ? {} : { secretNumber }
+/** The tally of one call; undefined when its caller is not kept. */
+export function callerOf({ at, ip, userAgent = '', secret }: Call): CallerTally | undefined {
+  if (ip === undefined) return undefined
+  const which = secret === undefined ? {} : { secret }
   const hours = { [startOf(at, HOUR_MS)]: 1 }
   return { ip, userAgent: userAgent.slice(0, 256), ...which, firstAt: at, lastAt: at, calls: 1, hours }
 }
@@ -72,7 +74,16 @@ export function mergeCallers(one: readonly CallerTally[], other: readonly Caller
     const known = byKey.get(callerKey(caller))
     byKey.set(callerKey(caller), known ? mergeCaller(known, caller) : caller)
   }
-  return [...byKey.values()].sort((a, b) => b.lastAt - a.lastAt).slice(0, CALLERS_LIMIT)
+  const bySecret = new Map<string, number>()
+  const hasPlace = ({ secret = '' }: CallerTally): boolean => {
+    const count = (bySecret.get(secret) ?? 0) + 1
+    bySecret.set(secret, count)
+    return count <= CALLERS_LIMIT
+  }
+  return [...byKey.values()]
+    .sort((a, b) => b.lastAt - a.lastAt)
+    .filter(hasPlace)
+    .slice(0, SUBJECT_LIMIT)
 }
 
 export function mergeCaller(one: CallerTally, other: CallerTally): CallerTally {

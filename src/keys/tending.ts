@@ -4,19 +4,20 @@
  */
 import { hasCode } from '../errors.ts'
 import type { Caller } from '../observability/audit.ts'
+import { endOfOld } from '../overlap.ts'
 import type { Stored } from '../storage/store.ts'
 import { changeEntry, type Desk } from './desk.ts'
 import { expiryDayOf, type KeyRecord, toKey } from './key.ts'
-import { quietEnd, withOverlapEnded } from './rotation.ts'
+import { withOverlapEnded } from './rotation.ts'
 import { DAY_MS, HOUR_MS, startOf } from './tally.ts'
-import type { LastUse } from './usage-records.ts'
+import { type LastUse, secretUsedAt } from './usage-records.ts'
 
 const MINUTE_MS = 60_000
 const system: Caller = { kind: 'system' }
 
 /** Does what is due. Safe to call at any time, by any number of processes. @throws store_unavailable */
 export async function tend(desk: Desk): Promise<void> {
-  if (await isMine(desk, 'quiet', MINUTE_MS)) await endQuiet(desk)
+  if (await isMine(desk, 'waiting', MINUTE_MS)) await endWaiting(desk)
   if (await isMine(desk, 'expiring', HOUR_MS)) await tellExpiring(desk)
 }
 
@@ -32,17 +33,15 @@ async function isMine({ store, now }: Desk, round: string, lengthMs: number): Pr
   }
 }
 
-async function endQuiet(desk: Desk): Promise<void> {
-  await eachOf(desk, { group: 'waiting', value: 'quiet' }, async (entry) => {
-    const { old } = entry.value
+async function endWaiting(desk: Desk): Promise<void> {
+  await eachOf(desk, { group: 'waiting', value: 'use' }, async (entry) => {
+    const { old, current } = entry.value
     if (!old) return
     const use = await desk.store.find<LastUse>('key_use', entry.id)
-    const lastUsedAt = use?.value.callers
-      .filter(({ secretNumber }) => secretNumber === old.number)
-      .reduce((latest, { lastAt }) => Math.max(latest, lastAt), 0)
-    const end = Math.min(quietEnd(old, lastUsedAt) ?? Number.POSITIVE_INFINITY, old.endsAt)
-    if (end > desk.now()) return
-    const act = { caller: system, entry, event: 'overlap_ended', details: { quiet: true } }
+    const lastUse = (secret: number) => secretUsedAt(use?.value, String(secret))
+    if (endOfOld(old, { oldUsedAt: lastUse(old.number), newUsedAt: lastUse(current.number) }) > desk.now()) return
+    const details = old.quietSeconds === undefined ? { new_one_used: true } : { quiet: true }
+    const act = { caller: system, entry, event: 'overlap_ended', details }
     await changeEntry(desk, act, (record) => (record.old?.number === old.number ? withOverlapEnded(record) : undefined))
   })
 }

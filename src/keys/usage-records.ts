@@ -72,11 +72,17 @@ export function withCallers(
   const places = [...new Set([...(known?.places ?? []), ...callers.flatMap(({ ip }) => placeOf(ip) ?? [])])]
   return {
     ...known,
-    ...(isLater ? { lastAt: last.at, ip: last.ip, userAgent: last.userAgent.slice(0, 256) } : {}),
+    ...(isLater ? { lastAt: last.at, ip: last.ip ?? '', userAgent: (last.userAgent ?? '').slice(0, 256) } : {}),
     callers: mergeCallers(known?.callers ?? [], callers),
     places: places.slice(-PLACES_LIMIT),
     batches: withBatch(known?.batches, batch),
   }
+}
+
+/** When that secret was last used, in milliseconds since 1970. */
+export function secretUsedAt(use: Pick<LastUse, 'callers'> | undefined, secret: string): number | undefined {
+  const times = (use?.callers ?? []).filter((caller) => caller.secret === secret).map(({ lastAt }) => lastAt)
+  return times.length === 0 ? undefined : Math.max(...times)
 }
 
 /** The networks of the callers that the subject was not used from before, each once. */

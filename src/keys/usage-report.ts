@@ -28,7 +28,7 @@ export interface Period {
 export interface LastCaller {
   readonly ip: string
   readonly userAgent: string
-  readonly secretNumber?: number
+  readonly secret?: string
   readonly firstAt: number
   readonly lastAt: number
   readonly calls: number

@@ -42,12 +42,16 @@ interface Dependencies {
   readonly now: () => number
   /** Called once for every network that a subject is used from for the first time, after that is written. */
   readonly onNewPlace?: (place: NewPlace) => Promise<void>
+  /** Whether what was counted of a subject is written; absent: always. Asked before a batch is made. */
+  readonly isKept?: (subject: string) => Promise<boolean>
   readonly onTrouble?: (error: unknown) => void
 }
 
 interface Pending {
   readonly hours: Map<number, Counts>
   readonly callers: Map<string, CallerTally>
+  /** How many callers each secret has. */
+  readonly perSecret: Map<string, number>
   last?: Call
 }
 
@@ -77,14 +81,20 @@ export function createUsage(dependencies: Dependencies): Usage {
     return taken.flatMap(([subject, tally]) => piecesOf(dependencies, { subject, tally, batch }))
   }
 
+  const dropUnkept = async ({ isKept }: Dependencies): Promise<void> => {
+    if (!isKept) return
+    for (const subject of [...pending.keys()]) if (!(await isKept(subject).catch(() => true))) pending.delete(subject)
+  }
+
   const flushOnce = async (): Promise<void> => {
     due = await writeAll(due, dependencies)
+    await dropUnkept(dependencies)
     due = [...due, ...(await writeAll(cut(), dependencies))]
   }
 
   return {
     count(subject, call) {
-      const tally = pending.get(subject) ?? { hours: new Map(), callers: new Map() }
+      const tally = pending.get(subject) ?? { hours: new Map(), callers: new Map(), perSecret: new Map() }
       pending.set(subject, tally)
       addCall(tally, call)
     },
@@ -106,11 +116,16 @@ function addCall(tally: Pending, call: Call): void {
   if (call.outcome === 'denied') return
   if (call.outcome === 'ok') tally.last = call
   const caller = callerOf(call)
+  if (!caller) return
   const key = callerKey(caller)
   const known = tally.callers.get(key)
-  // A caller that changes its agent with every call must not fill the memory.
-  if (known || tally.callers.size < 2 * CALLERS_LIMIT)
-    tally.callers.set(key, known ? mergeCaller(known, caller) : caller)
+  if (known) return void tally.callers.set(key, mergeCaller(known, caller))
+  const { secret = '' } = caller
+  const count = tally.perSecret.get(secret) ?? 0
+  // A caller that changes its agent with every call must not fill the memory, nor hide who uses another secret.
+  if (count >= 2 * CALLERS_LIMIT) return
+  tally.perSecret.set(secret, count + 1)
+  tally.callers.set(key, caller)
 }
 
 interface Cut {
@@ -129,7 +144,9 @@ function piecesOf(dependencies: Dependencies, { subject, tally, batch }: Cut): P
       write: async () => void (await upsert(store, { kind: 'usage', id, next, expiresAt: day + KEPT_MS })),
     }
   })
-  return tally.callers.size === 0 ? days : [...days, pieceOfCallers(dependencies, { subject, tally, batch })]
+  return tally.callers.size === 0 && !tally.last
+    ? days
+    : [...days, pieceOfCallers(dependencies, { subject, tally, batch })]
 }
 
 function pieceOfCallers({ store, now, onNewPlace }: Dependencies, { subject, tally, batch }: Cut): Piece {

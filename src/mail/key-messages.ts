@@ -15,7 +15,7 @@ interface ToldKey {
 
 /** What happened to a key. Times are milliseconds since 1970. */
 interface KeyNotice {
-  readonly event: 'created' | 'revoked' | 'leaked' | 'expiring' | 'new_network'
+  readonly event: 'created' | 'widened' | 'revoked' | 'leaked' | 'expiring' | 'new_network'
   readonly key: ToldKey
   readonly owner: Receiver
   readonly at: number
@@ -25,6 +25,7 @@ interface KeyNotice {
 
 const mails = {
   created: 'key-created',
+  widened: 'key-widened',
   revoked: 'key-revoked',
   leaked: 'key-leaked',
   expiring: 'key-expiring',

@@ -22,6 +22,8 @@ interface EndpointParts {
   readonly keyStatus: (ctx: KoaContextWithOIDC) => Promise<void>
   readonly sessionCookie: string
   readonly onUnexpected: (ctx: KoaContextWithOIDC, error: unknown) => void
+  /** Told of every request that has been answered. */
+  readonly onAnswered: (ctx: KoaContextWithOIDC) => void
   /** Remembers an authorization request so that an expired page can offer to start it again. */
   readonly rememberRequest: (ctx: KoaContextWithOIDC) => void
   readonly afterSignOut: (ctx: KoaContextWithOIDC) => Promise<void>
@@ -31,6 +33,10 @@ interface EndpointParts {
 
 export function createEndpoints(parts: EndpointParts): readonly Middleware[] {
   return [
+    async (ctx, next) => {
+      await next()
+      parts.onAnswered(ctx)
+    },
     exposeHeaders,
     storeFailures(parts),
     sessionCookies(parts),

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Provider } from 'oidc-provider'
 import { type AccessTokens, createAccessTokens } from './access-tokens.ts'
 import { stands } from './accounts.ts'
+import { countAnswered } from './app-calls.ts'
 import { createConsents } from './consents.ts'
 import { createDelegation } from './delegation.ts'
 import { createDenials, noteRefusal, refusalEvents } from './denied.ts'
@@ -60,6 +61,7 @@ export async function createEngine(parts: EngineParts) {
       onRevoked: events.tokenRevoked,
     }),
     onUnexpected: events.unexpected,
+    onAnswered: (ctx) => countAnswered(ctx, parts.countCall),
     rememberRequest: restart.remember,
     afterSignOut: createSignOutFollowUp({ onSignedOut: events.signedOut }),
     nobodySignedIn: createNobodySignedIn({ pages, clients }),

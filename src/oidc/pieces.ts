@@ -8,6 +8,7 @@ import type { App } from '../apps/app.ts'
 import type { Vault } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { type AccountSource, createAccountFinder, createTokenClaims } from './accounts.ts'
+import type { CountCall } from './app-calls.ts'
 import { createAssertionCheck } from './assertions.ts'
 import { createClaimsHook, type HookFetch } from './claims.ts'
 import { type AppSource, createClients } from './clients.ts'
@@ -42,6 +43,7 @@ export interface EngineParts {
   readonly denials: DenialNotes
   readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
   readonly admitClient: ProviderParts['admitClient']
+  readonly countCall: CountCall
   readonly pages: Pages
   readonly events: ProtocolEvents
   readonly signingKeys: SigningKeys

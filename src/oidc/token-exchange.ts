@@ -5,6 +5,7 @@
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { type Allowed, endOf } from '../keys/check.ts'
 import type { KeyKind } from '../keys/key.ts'
+import { sunsetHeaders } from '../overlap.ts'
 import type { Clients } from './clients.ts'
 import type { Delegate } from './delegation.ts'
 import { ISSUED, PARAMETERS, type Params, requestedResource, scopesOf, subjectType } from './exchange-request.ts'
@@ -46,6 +47,7 @@ async function exchange(parts: ExchangeParts, ctx: KoaContextWithOIDC): Promise<
     throw new errors.InvalidRequest('exchanged tokens are not bound to a key, and this app takes bound ones only')
   const resource = await resourceFor(parts, ctx, credential)
   const allowed = await checked(parts, ctx, { credential, resource })
+  if (allowed.old) ctx.set(sunsetHeaders(allowed.old))
   if (allowed.key.kind !== kind) throw new errors.InvalidRequest('subject_token is not of subject_token_type')
   const asked = scopesOf(params)
   const scopes = asked.length > 0 ? asked : allowed.scopes

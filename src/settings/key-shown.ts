@@ -11,10 +11,11 @@ import type {
   UsageBar,
   UsageShown,
 } from '../http/key-views.ts'
+import type { SecretCaller } from '../keys/callers.ts'
 import type { StoredDenial } from '../keys/denials.ts'
 import type { UsedKey } from '../keys/describe.ts'
 import { credentialName } from '../keys/key.ts'
-import type { KeyCaller, Keys, KeyUsage } from '../keys/keys.ts'
+import type { Keys, KeyUsage } from '../keys/keys.ts'
 import { describeDevice } from './device.ts'
 import { type KeyOffer, scopeShown } from './key-form.ts'
 
@@ -52,8 +53,17 @@ export function keyShown(offer: KeyOffer, key: UsedKey): KeyShown {
   }
 }
 
-export function callerShown({ ip, userAgent, lastAt, calls, callsPerHour, secret }: KeyCaller): KeyCallerRow {
-  return { ip, agent: agentShown(userAgent), lastAt, calls, callsPerHour, secret }
+export function callerShown({
+  ip,
+  userAgent,
+  lastAt,
+  calls,
+  callsPerHour,
+  secret,
+  moving,
+}: SecretCaller): KeyCallerRow {
+  const agent = agentShown(userAgent)
+  return { ip, agent, lastAt, calls, callsPerHour, secret, ...(moving ? { moving } : {}) }
 }
 
 /** Everything below the key's page that is asked of the store. */

@@ -15,7 +15,7 @@ export const kinds = {
   one_time: { durable: true, unique: ['tokenDigest'], groups: ['accountId'] },
   device: { durable: true, unique: [], groups: ['accountId'] },
   picture: { durable: true, unique: [], groups: [] },
-  app: { durable: true, unique: [], groups: ['ownerId', 'review'] },
+  app: { durable: true, unique: [], groups: ['ownerId', 'review', 'waiting'] },
   consent: { durable: true, unique: [], groups: ['accountId', 'clientId'] },
   grant: { durable: true, unique: [], groups: ['accountId', 'sessionUid', 'consentId'] },
   session: { durable: true, unique: ['uid'], groups: ['accountId'] },

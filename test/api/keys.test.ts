@@ -89,9 +89,18 @@ for (const { path, kind, form } of ROOMS) {
     assert.equal(fresh.headers['deprecation'], undefined)
     const again = await ada.call('POST', `${path}/${id}/rotate`, { json: { overlap_seconds: 3600 } })
     assert.equal(again.status, 409, again.text)
+    const usage = await ada.call('GET', `${path}/${id}/usage`)
+    const callers = usage.body.callers.map(({ secret, moving, calls_per_hour: rate }: Record<string, unknown>) =>
+      [secret, moving, rate].join(' '),
+    )
+    assert.deepEqual(callers.sort(), ['current  1', 'old moved 1'])
+    assert.equal((await ada.call('DELETE', `${path}/${id}/old-secret`)).status, 204)
+    assert.equal((await callApi(licet.issuer, 'GET', '/api/v1/accounts/me', { token: old })).status, 401)
+    const quiet = await ada.call('POST', `${path}/${id}/rotate`, { json: { quiet_seconds: 7200 } })
+    assert.deepEqual([quiet.status, quiet.body.rotation.quiet_seconds], [201, 7200])
     const now = await ada.call('POST', `${path}/${id}/rotate`, { json: { overlap_seconds: 0 } })
     assert.equal(now.status, 201, now.text)
-    for (const token of [old, rotated.body.key])
+    for (const token of [old, rotated.body.key, quiet.body.key])
       assert.equal((await callApi(licet.issuer, 'GET', '/api/v1/accounts/me', { token })).status, 401)
     for (const overlap of [-1, 604_801, 1.5, '3600']) {
       const bad = await ada.call('POST', `${path}/${id}/rotate`, { json: { overlap_seconds: overlap } })
@@ -186,6 +195,38 @@ test('PATCH narrows and renames, and refuses to widen', async () => {
   )
 })
 
+test('a key is widened outright only: by its own call, within the owner’s rights and the token’s scopes, and its owner is told', async () => {
+  const { id, key } = await makeKey(licet, ada.accountId, { scopes: ['data:read'], allowedIps: ['203.0.113.7'] })
+  const path = `/api/v1/keys/${id}`
+  const wider = { scopes: ['data:read', 'data:write'], allowed_ips: [], may_create_children: true }
+  assert.equal((await ada.call('PATCH', path, { json: wider })).status, 403)
+  const widened = await ada.call('POST', `${path}/widen`, { json: wider })
+  assert.equal(widened.status, 200, widened.text)
+  assert.deepEqual(
+    [widened.body.scopes, widened.body.allowed_ips, widened.body.may_create_children],
+    [['data:read', 'data:write'], [], true],
+  )
+  time += 1000
+  const { body } = await callApi(licet.issuer, 'GET', '/api/v1/accounts/me', { token: key })
+  assert.deepEqual(body.scopes, ['data:read', 'data:write'])
+  const limited = await ada.call('PATCH', path, { json: { quota: { requests: 5, window_seconds: 60 } } })
+  assert.deepEqual(limited.body.quota, { requests: 5, window_seconds: 60 })
+  assert.equal((await ada.call('PATCH', path, { json: { quota: null } })).status, 403)
+  assert.equal((await ada.call('POST', `${path}/widen`, { json: { quota: null } })).body.quota, null)
+  const mails = (await (await fetch(`${licet.issuer}/dev/mailbox.json`)).json()) as { to: string; subject: string }[]
+  assert.equal(mails.filter(({ to, subject }) => to === ada.email && /may do more now/.test(subject)).length, 2)
+
+  const narrow = await newOwner(licet, { app, scope: ['api:write', 'data:read'] })
+  const theirs = await makeKey(licet, narrow.accountId, { scopes: ['data:read'] })
+  for (const [json, status] of [
+    [{ scopes: ['data:read', 'llm:read'] }, 400],
+    [{ scopes: ['data:read', 'api:admin'] }, 400],
+    [{ resource: 'https://elsewhere.example/' }, 400],
+  ] as const)
+    assert.equal((await narrow.call('POST', `/api/v1/keys/${theirs.id}/widen`, { json })).status, status)
+  assert.equal((await narrow.call('POST', `${path}/widen`, { json: { name: 'x' } })).status, 404, 'AK7')
+})
+
 test('making and rotating need a recent sign-in; reading, changing and ending do not', async () => {
   const { id } = await makeKey(licet, ada.accountId)
   time += minutes(2)
@@ -196,6 +237,7 @@ test('making and rotating need a recent sign-in; reading, changing and ending do
     ['/api/v1/keys', { name: 'x', scopes: ['data:read'] }],
     ['/api/v1/tokens', { name: 'x', scopes: ['data:read'] }],
     [`/api/v1/keys/${id}/rotate`, {}],
+    [`/api/v1/keys/${id}/widen`, {}],
   ] as const) {
     const refused = await ada.call('POST', path, { token, json })
     assert.equal(refused.status, 401, refused.text)

@@ -323,10 +323,12 @@ onEveryKeyStore((desk) => {
       { ownerId: 'eve' },
       { kind: 'x' },
       { revoked: undefined },
-      { mayCreateChildren: true },
     ]) {
       assert.equal((await refusedFields(keys.change(caller, owned, change as object, { mayWiden: true }))).length, 1)
     }
+    const children = { mayCreateChildren: true }
+    await assert.rejects(keys.change(caller, owned, children), (error) => hasCode(error, 'forbidden'))
+    assert.equal((await keys.change(caller, owned, children, { mayWiden: true })).mayCreateChildren, true)
     await keys.change(caller, owned, { expiresAt: now() + 1000 })
     pass(1000)
     assert.equal(outcome(await keys.check(credential, from())), 'expired')

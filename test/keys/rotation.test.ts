@@ -134,6 +134,45 @@ onEveryKeyStore((desk) => {
     assert.equal((await keys.getOwned(owned)).state, 'active')
   })
 
+  test('an old secret may end with the first use of the new one; one word only says when it ends', async () => {
+    const { keys, other, newOwner, pass } = desk()
+    const { owned, credential } = await newKey(desk(), newOwner())
+    for (const wish of [
+      { untilFirstUse: true as const, quietSeconds: 7200 },
+      { untilFirstUse: true as const, overlapSeconds: 60 },
+    ])
+      await assert.rejects(keys.rotate(operator, owned, wish), (error) => hasCode(error, 'invalid_request'))
+    const { credential: fresh, key } = await keys.rotate(operator, owned, { untilFirstUse: true })
+    assert.equal(key.rotation?.untilFirstUse, true)
+    pass(50 * HOUR_MS)
+    mustAllow(await keys.check(credential, from()))
+    await keys.flush()
+    await keys.tend()
+    mustAllow(await keys.check(credential, from()))
+    mustAllow(await other.check(fresh, from()))
+    await other.flush()
+    pass(60_000)
+    await keys.tend()
+    pass(1000)
+    for (const one of [keys, other]) assert.equal(outcome(await one.check(credential, from())), 'rotated_out')
+    mustAllow(await keys.check(fresh, from()))
+  })
+
+  test('attack: many callers of the new secret do not hide who still uses the old one', async () => {
+    const { keys, newOwner, pass } = desk()
+    const { owned, credential } = await newKey(desk(), newOwner())
+    const { credential: fresh } = await keys.rotate(operator, owned)
+    mustAllow(await keys.check(credential, from(undefined, { userAgent: 'forgotten/1' })))
+    pass(1000)
+    for (let one = 0; one < 300; one += 1)
+      mustAllow(await keys.check(fresh, from(undefined, { userAgent: `new/${one}` })))
+    const { callers } = await keys.usage(owned)
+    assert.deepEqual(
+      callers.filter(({ secret }) => secret === 'old').map(({ userAgent, moving }) => `${userAgent} ${moving}`),
+      ['forgotten/1 still'],
+    )
+  })
+
   test('the page of a rotation shows who still uses the old secret', async () => {
     const { keys, newOwner } = desk()
     const { owned, credential } = await newKey(desk(), newOwner())
@@ -143,16 +182,12 @@ onEveryKeyStore((desk) => {
       mustAllow(await keys.check(credential, from('198.51.100.1', { userAgent: 'old-script/1' })))
     mustAllow(await keys.check(fresh, from('198.51.100.2', { userAgent: 'new-script/2' })))
     const { callers } = await keys.usage(owned)
-    const shown = callers.map(({ secret, ip, userAgent, calls, callsPerHour }) => [
-      secret,
-      ip,
-      userAgent,
-      calls,
-      callsPerHour,
-    ])
+    const shown = callers.map(({ secret, ip, userAgent, calls, callsPerHour, moving }) =>
+      [secret, ip, userAgent, calls, callsPerHour, moving ?? ''].join(' '),
+    )
     assert.deepEqual(shown.sort(), [
-      ['current', '198.51.100.2', 'new-script/2', 1, 1],
-      ['old', '198.51.100.1', 'old-script/1', 7, 7],
+      'current 198.51.100.2 new-script/2 1 1 ',
+      'old 198.51.100.1 old-script/1 7 7 still',
     ])
   })
 
