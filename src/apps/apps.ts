@@ -5,16 +5,17 @@
  */
 import { AppError, hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
-import { checkOverlap, type OverlapWish, waitsForUse } from '../overlap.ts'
+import type { OverlapWish } from '../overlap.ts'
 import { randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { type App, type AppRecord, type AppSecret, usageSubject } from './app.ts'
 import type { ClientDocuments } from './client-documents.ts'
 import { type ConfiguredApp, takeConfigured } from './configured.ts'
 import type { ScopeRules } from './fields.ts'
-import { type AppChange, changedRecord, checkRotation, type NewApp, newRecord, toApp } from './records.ts'
+import { type AppChange, changedRecord, type NewApp, newRecord, toApp } from './records.ts'
 import type { Registration } from './registration.ts'
-import { findSecret, newSecret, withoutOldSecrets, withRotated } from './secrets.ts'
+import { rotating } from './rotating.ts'
+import { findSecret } from './secrets.ts'
 
 /** `clientSecret` is there once and never again; absent when the app holds no secret. */
 export interface IssuedApp {
@@ -224,24 +225,8 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     async replace(caller, clientId, next, { event, details } = { event: 'app.changed' }) {
       return record(caller, event, clientId, () => rewrite(clientId, next), details)
     },
-    async rotateSecret(caller, clientId, wish = {}) {
-      checkOverlap(wish)
-      const { clientSecret, secret } = newSecret(keyPrefix, now())
-      const next = (app: AppRecord) => withRotated(checkRotation(app), secret, wish, now())
-      const details = { overlap_seconds: wish.overlapSeconds ?? (waitsForUse(wish) ? 'as callers move' : 'default') }
-      const app = await record(caller, 'app.secret_rotated', clientId, () => rewrite(clientId, next), details)
-      return { app, clientSecret }
-    },
-    async endOldSecret(caller, clientId, secretId) {
-      const next = (app: AppRecord) => (isReplaced(app, secretId) ? withoutOldSecrets(app) : app)
-      return record(caller, 'app.old_secret_ended', clientId, () => rewrite(clientId, next))
-    },
+    ...rotating({ record, rewrite, keyPrefix, now }),
   }
-}
-
-/** Whether that secret, or any, is one that was replaced. */
-function isReplaced({ secrets }: AppRecord, secretId: string | undefined): boolean {
-  return secrets.some(({ id, expiresAt }) => expiresAt !== undefined && id === (secretId ?? id))
 }
 
 /** Two people consented at once: one of them stored it. */
