@@ -6,6 +6,8 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { signInSecond } from './accounts/account.ts'
 import { isAtLeast } from './accounts/assurance.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
+import { createDirectory } from './accounts/directory.ts'
+import { createOperatorActs } from './accounts/operator-acts.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
 import { hasSecondFactor } from './accounts/sign-in-state.ts'
 import { createAdminApps } from './admin/apps.ts'
@@ -413,6 +415,13 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       limitProof,
       administration,
       appUsage,
+      administer: {
+        directory: createDirectory(accounts),
+        operatorActs: createOperatorActs({ accounts, factors: people.factors, endAll }),
+        factors: people.factors,
+        signUp: people.signUp,
+        passwords,
+      },
       audit,
       store,
       sessions: engine.sessions,

@@ -2,6 +2,7 @@
  * Everything held about an account as one plain object, for its owner. Each part of the server gives its own share, without secrets; this file
  * only gathers and gives what the account domain itself holds.
  */
+import type { Caller } from '../observability/audit.ts'
 import type { LogRecord, Store } from '../storage/store.ts'
 import type { Accounts } from './accounts.ts'
 import { describeAccount } from './describe.ts'
@@ -70,7 +71,16 @@ async function readActivity(store: Store, accountId: string) {
     all.push(...page.items)
     cursor = page.nextCursor
   } while (cursor)
-  return all.map(({ record, at: when }) => ({ ...record, at: at(when) }))
+  return all.map(({ record, at: when }) => ({
+    ...record,
+    at: at(when),
+    caller: toldCaller(record['caller'] as Caller),
+  }))
+}
+
+/** Who did it; of an operator no more than that it was one. */
+function toldCaller(caller: Caller | undefined): Caller | undefined {
+  return caller?.kind === 'operator' ? { kind: 'operator' } : caller
 }
 
 const at = (milliseconds: number) => new Date(milliseconds).toISOString()

@@ -86,7 +86,7 @@ export function createSignUp(dependencies: Dependencies): SignUp {
       return verification.beginSignUp(to, { accountId: account.id, detail })
     },
     async invite(caller, { email, role = 'member', name = '', locale = '' }) {
-      if (policy === 'closed') throw new AppError('forbidden', 'Sign-up is closed by configuration.')
+      refuseClosed(policy)
       const to = readEmail(email)
       if (!to)
         throw new AppError('invalid_request', 'Give an e-mail address.', { details: { fields: [NOT_AN_ADDRESS] } })
@@ -101,11 +101,17 @@ export function createSignUp(dependencies: Dependencies): SignUp {
       return { path: issued.path, expiresAt: issued.expiresAt }
     },
     async openInvitation(token) {
+      refuseClosed(policy)
       const { detail } = await oneTimes.open('invitation', token)
       return { email: String(detail['email']), ...(detail['name'] ? { name: String(detail['name']) } : {}) }
     },
     acceptInvitation: (caller, token, wanted) => accept(dependencies, caller, token, wanted),
   }
+}
+
+/** Where sign-up is closed operators make accounts themselves, and an invitation of before is good for nothing. */
+function refuseClosed(policy: SignUpPolicy): void {
+  if (policy === 'closed') throw new AppError('forbidden', 'Sign-up is closed by configuration.')
 }
 
 const NOT_AN_ADDRESS = { pointer: '/email', code: 'malformed', detail: 'Give an e-mail address.' }
@@ -136,11 +142,12 @@ async function findOrMake(
 }
 
 async function accept(
-  { accounts, passwords, oneTimes, prove }: Dependencies,
+  { accounts, passwords, oneTimes, prove, policy }: Dependencies,
   caller: Caller,
   token: string,
   { name, password, locale }: Omit<Wanted, 'email'>,
 ): Promise<Account> {
+  refuseClosed(policy)
   const invitation: OneTime = await oneTimes.open('invitation', token)
   const email = String(invitation.detail['email'])
   const shown = name || String(invitation.detail['name'])

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import { type Answer, del, get, patch, type Route } from '../http/route.ts'
 import type { Denials } from '../keys/denials.ts'
+import type { AuditEntry, Caller } from '../observability/audit.ts'
 import type { LogPage } from '../storage/store.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
@@ -152,10 +153,13 @@ async function shownApp(
   }
 }
 
-function shownRecord({ sequence, log, at, record }: LogPage['items'][number]) {
-  const { event, outcome, subject, reason, details, caller } = record as Record<string, unknown> & {
-    caller?: { ip?: string; userAgent?: string }
-  }
+/** An audit record as it was noted. */
+export type Recorded = Partial<AuditEntry> & { readonly caller?: Caller }
+
+/** An entry as the account's owner sees it: where an operator sits is not the owner's to know. */
+export function shownRecord({ sequence, log, at, record }: LogPage['items'][number]) {
+  const { event, outcome, subject, reason, details, caller } = record as Recorded
+  const from = caller?.kind === 'operator' ? undefined : caller
   return {
     id: `${log}-${sequence}`,
     at: isoTime(at),
@@ -164,8 +168,8 @@ function shownRecord({ sequence, log, at, record }: LogPage['items'][number]) {
     subject: subject ?? null,
     reason: reason ?? null,
     details: details ?? null,
-    ip: caller?.ip ?? null,
-    user_agent: caller?.userAgent ?? null,
+    ip: from?.ip ?? null,
+    user_agent: from?.userAgent ?? null,
   }
 }
 

@@ -1,7 +1,6 @@
 /**
  * The API, put together: every route below `/api/v1` in one table, from which the reference is made too.
  */
-import type { Account } from '../accounts/account.ts'
 import type { Apps } from '../apps/apps.ts'
 import type { Publishers } from '../apps/publishers.ts'
 import type { AccessRule, Route } from '../http/route.ts'
@@ -9,7 +8,9 @@ import type { Keys } from '../keys/keys.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
 import type { Store } from '../storage/store.ts'
 import { createAccountRoutes } from './accounts.ts'
+import { type AdminAccountParts, type AdminAccounts, createAdminAccountRoutes } from './admin-accounts.ts'
 import { createAdminAppRoutes } from './admin-apps.ts'
+import { createAdminAuditRoutes } from './admin-audit.ts'
 import { type AppSecretParts, createAppSecretRoutes } from './app-secrets.ts'
 import { createAppRoutes, type ProofParts } from './apps.ts'
 import { createCredentials } from './credentials.ts'
@@ -28,13 +29,14 @@ interface ApiParts
   readonly keys: Keys
   readonly anyone: AccessRule<Caller>
   readonly isKey: (credential: string) => boolean
-  readonly accounts: { find(id: string): Promise<Account | undefined> } & SessionParts['accounts']
+  readonly accounts: SessionParts['accounts'] & AdminAccounts
+  readonly administer: Omit<AdminAccountParts, 'administrator' | 'issuer' | 'accounts'>
   readonly apps: Apps
   readonly publishers: Publishers
   readonly limitProof: ProofParts['limitProof']
   readonly appUsage: { readonly report: AppSecretParts['usage']; readonly count: CredentialParts['countApp'] }
   readonly audit: Audit
-  readonly store: Pick<Store, 'read'>
+  readonly store: Pick<Store, 'read' | 'readLog'>
   readonly makeKeyToken: VerifyParts['makeKeyToken']
   readonly sessions: SessionParts['sessions']
   readonly consents: OwnParts['consents'] & { end(accountId: string, id: string): Promise<{ clientId: string }> }
@@ -53,12 +55,15 @@ export function createApi(parts: ApiParts): readonly Route[] {
     findApp: apps.find,
   }
   const credentials = createCredentials(credentialParts)
+  const administrator = credentials.administrator()
   return [
     ...createKeyRoutes({ credentials, keys, parent: usingKey(credentialParts), anyone: parts.anyone }),
     ...createAccountRoutes(credentials),
     ...createAppRoutes({ credentials, ...parts }),
     ...createAdminAppRoutes({ credentials, ...parts }),
     ...createAppSecretRoutes({ credentials, apps, usage: parts.appUsage.report, now: parts.now }),
+    ...createAdminAccountRoutes({ administrator, issuer: parts.issuer, accounts, ...parts.administer }),
+    ...createAdminAuditRoutes({ administrator, store }),
     ...createVerifyRoutes({ ...credentialParts, makeKeyToken: parts.makeKeyToken }),
     ...createSessionRoutes({ credentials, sessions: parts.sessions, accounts, audit }),
     ...createOwnRoutes({

@@ -43,7 +43,10 @@ const brand = z
   }))
 
 const signUp = z.strictObject({
-  policy: option(z.enum(['open', 'invited', 'closed']).default('open'), 'Who may create an account.'),
+  policy: option(
+    z.enum(['open', 'invited', 'closed']).default('open'),
+    'Who may create an account: anybody, whom an operator has invited, or nobody but operators.',
+  ),
 })
 
 const mfa = z

@@ -35,8 +35,9 @@ export function readQuery(ctx: HttpContext, { schema, lists }: InputShape): unkn
   return schema.parse(toRecord(parsePairs(ctx.state.query), lists))
 }
 
-/** The form or JSON body through the schema; `csrf` is left out, the access rule has looked at it. */
+/** The form or JSON body through the schema; `csrf` is left out, the access rule has looked at it. No body at all is an empty object. */
 export async function readInput(ctx: HttpContext, { schema, lists }: InputShape): Promise<unknown> {
+  if (hasNoBody(ctx.req)) return schema.parse({})
   if (mediaTypeOf(ctx.req) === 'application/json') return schema.parse(await readJson(ctx.req))
   const pairs = (await readForm(ctx)).filter(([name]) => name !== 'csrf')
   const absent = [...lists].map((name): [string, string[]] => [name, []])
@@ -90,6 +91,11 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   }
   refuseUnsafe(value, 1)
   return value
+}
+
+function hasNoBody({ headers }: IncomingMessage): boolean {
+  const { 'content-type': type, 'content-length': length = '0', 'transfer-encoding': coding } = headers
+  return type === undefined && coding === undefined && length === '0'
 }
 
 function parsePairs(text: string): Pairs {

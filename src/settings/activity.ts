@@ -103,6 +103,8 @@ interface Recorded {
 
 function rowOf({ at, record }: LogRecord): ActivityRow {
   const { event = '', outcome = 'done', reason, subject, caller } = record as Recorded
+  // Where an operator sits is not the owner's to know.
+  const from = caller?.kind === 'operator' ? undefined : caller
   return {
     at,
     event,
@@ -110,8 +112,8 @@ function rowOf({ at, record }: LogRecord): ActivityRow {
     ...(reason ? { reason } : {}),
     ...(subject ? { subject } : {}),
     ...(caller?.kind ? { by: caller.kind } : {}),
-    ...(caller?.ip ? { ip: caller.ip } : {}),
-    ...describeDevice(caller?.userAgent ?? ''),
+    ...(from?.ip ? { ip: from.ip } : {}),
+    ...describeDevice(from?.userAgent ?? ''),
   }
 }
 
