@@ -12,12 +12,14 @@ import { createSetupLinks } from './accounts/setup-link.ts'
 import { hasSecondFactor } from './accounts/sign-in-state.ts'
 import { createAdminApps } from './admin/apps.ts'
 import { createBearers } from './api/bearers.ts'
+import { createShimPage } from './api/client-shims.ts'
 import { createOperations } from './api/operations.ts'
 import { createReference } from './api/reference.ts'
 import { createRegistrationRoutes } from './api/registration.ts'
 import { createApi } from './api/routes.ts'
 import { createWellKnown } from './api/well-known.ts'
 import { createAppUsage } from './app-usage.ts'
+import { createShimUse } from './apps/shim-use.ts'
 import type { Config } from './config/schema.ts'
 import {
   type Core,
@@ -36,7 +38,7 @@ import { shippedLocales } from './http/locale.ts'
 import { createRenderer } from './http/page.ts'
 import type { Route } from './http/route.ts'
 import { createHttpServer, type HttpContext, type HttpServer } from './http/server.ts'
-import { createPageRules } from './http/session.ts'
+import { createPageRules, visitorRule } from './http/session.ts'
 import { createFlow } from './interactions/flow.ts'
 import { createOwnSignIn, createSignInPath } from './interactions/own-sign-in.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
@@ -205,6 +207,11 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   })
 
   // Protocol
+  const shimUse = createShimUse({
+    store,
+    now,
+    onTrouble: (error) => log.warn({ error }, 'what served which client could not be written down'),
+  })
   const engine = await startProtocol({
     core,
     log,
@@ -213,6 +220,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     uiLocales: shippedLocales,
     contextOf,
     pages: createProtocolPages({ renderer, contextOf, recall: recallPath, issueCsrf: (ctx) => csrf.issue(ctx) }),
+    served: (app, names) => shimUse.note(app, names),
     limitClient: clientLimit(limiter),
     usage: appUsage,
     secretGuesses: createGuesses({ enforce: (key) => limiter.enforce('client_secret', key), now }),
@@ -428,11 +436,13 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       consents: engine.consents,
     }),
     ...createReference({ issuer, title: brand.name, routes: () => routes, anyone }),
+    ...createShimPage({ shims: core.shims, use: shimUse, visitor: visitorRule(engine.sessions.current) }),
     ...(core.registration
       ? createRegistrationRoutes({
           issuer,
           apps,
           registration: core.registration,
+          ...(config.dynamicRegistration.policy === 'token' ? { admits: core.initialTokens.admits } : {}),
           limitAddress: (ip) => limiter.enforceAddress('registration_address', ip).then(tellStanding),
           anyone,
         })
@@ -480,6 +490,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   sweeping.unref()
   keys.start()
   appUsage.start()
+  shimUse.start()
   const { port } = await server.listen({ host: config.host, port: config.port })
   const link = announce ? await links.renew() : undefined
   return {
@@ -495,7 +506,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       clearInterval(sweeping)
       await Promise.all([server?.close(), swept])
       await engine.close()
-      await Promise.all([keys.stop(), appUsage.stop()])
+      await Promise.all([keys.stop(), appUsage.stop(), shimUse.stop()])
       await outbox.stop()
       await core.close()
     },

@@ -3,6 +3,7 @@
  * the store directly, beside a running server.
  */
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { createGuessablePasswords } from './accounts/guessable-passwords.ts'
@@ -11,7 +12,9 @@ import { createPasswords, type Passwords } from './accounts/password.ts'
 import { type Apps, createApps } from './apps/apps.ts'
 import { createClientDocuments } from './apps/client-documents.ts'
 import { type ConfiguredApp, takeConfigured } from './apps/configured.ts'
+import { readDocument } from './apps/document-metadata.ts'
 import { createDomainProofs } from './apps/domain-proof.ts'
+import { createInitialTokens, type InitialTokens } from './apps/initial-tokens.ts'
 import { createPublishers, type Publishers } from './apps/publishers.ts'
 import { createRegistration, type Registration } from './apps/registration.ts'
 import type { Config } from './config/schema.ts'
@@ -22,6 +25,7 @@ import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
 import { createVault, type Vault } from './secrets.ts'
 import { createOutbound, type Outbound } from './security/outbound.ts'
 import { createResolve, createResolveTxt } from './security/resolve.ts'
+import { createShims, type Shims } from './shims.ts'
 import { openStore } from './storage/open.ts'
 import type { Store } from './storage/store.ts'
 
@@ -48,6 +52,9 @@ export interface Core {
   readonly outbound: Outbound
   /** Undefined when nobody may register by themselves. */
   readonly registration: Registration | undefined
+  readonly initialTokens: InitialTokens
+  /** What is mended for clients that need it. */
+  readonly shims: Shims
   readonly signingKeys: SigningKeys
   readonly now: () => number
   close(): Promise<void>
@@ -79,7 +86,7 @@ export async function openCore(
     elapsed: () => performance.now(),
     ...(config.outbound.ca === undefined ? {} : { ca: config.outbound.ca }),
   })
-  const { apps, registration } = openApps(config, { store, vault, audit, now, outbound })
+  const introduced = openApps(config, { store, vault, audit, now, outbound })
   const proofs = createDomainProofs({ fetch: outbound.fetch, resolveTxt: createResolveTxt() })
   const keys = openKeys(config, { store, audit, now, accounts }, onTrouble)
   const signingKeys = createSigningKeys({ store, vault, now })
@@ -90,11 +97,10 @@ export async function openCore(
     audit,
     passwords,
     accounts,
-    apps,
-    publishers: createPublishers({ apps, proofs, now }),
+    publishers: createPublishers({ apps: introduced.apps, proofs, now }),
     keys,
     outbound,
-    registration,
+    ...introduced,
     signingKeys,
     now,
     async close() {
@@ -124,10 +130,21 @@ function openApps(
   { store, vault, audit, now, outbound }: Pick<Core, 'store' | 'vault' | 'audit' | 'now' | 'outbound'>,
 ) {
   const { brand, clientDocuments, dynamicRegistration } = config
-  const introduction = createRegistration({ vault, now, keyPrefix: brand.keyPrefix, scopes: thirdPartyScopes(config) })
+  const shims = createShims(config.mcp.shimsOff)
+  const introduction = createRegistration({
+    vault,
+    now,
+    keyPrefix: brand.keyPrefix,
+    shims,
+    scopes: Object.keys(config.scopes),
+    mayAsk: thirdPartyScopes(config),
+  })
   const registration = dynamicRegistration.policy === 'off' ? undefined : introduction
   const { policy, ...hosts } = clientDocuments
-  const reading = { store, now, fetch: outbound.fetch, read: introduction.read, ...hosts }
+  const read = (document: unknown, clientId: string) =>
+    readDocument(document, clientId, { shims, read: introduction.read })
+  const pausing = (milliseconds: number) => pause(milliseconds, undefined, { ref: false })
+  const reading = { store, now, fetch: outbound.fetch, pause: pausing, read, ...hosts }
   const documents = policy === 'off' ? undefined : createClientDocuments({ ...reading, policy })
   const apps = createApps({
     store,
@@ -136,10 +153,18 @@ function openApps(
     keyPrefix: brand.keyPrefix,
     scopes: config.scopes,
     configured: configuredApps(config),
+    forgetAfterSeconds: dynamicRegistration.forgetAfterSeconds,
     ...(registration ? { registration } : {}),
     ...(documents ? { documents } : {}),
   })
-  return { apps, registration }
+  const initialTokens = createInitialTokens({
+    store,
+    audit,
+    now,
+    keyPrefix: brand.keyPrefix,
+    fromFile: dynamicRegistration.initialTokens,
+  })
+  return { apps, registration, initialTokens, shims }
 }
 
 /** API keys and personal access tokens, under the operator's policy. */

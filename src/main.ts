@@ -10,6 +10,7 @@ import { addConfigCommands, loadOrRefuse } from './cli/config.ts'
 import { addDoctorCommand } from './cli/doctor.ts'
 import { addKeyCommands } from './cli/key.ts'
 import { createProgram, runProgram } from './cli/program.ts'
+import { addRegistrationTokenCommands } from './cli/registration-token.ts'
 import { addServeCommand } from './cli/serve.ts'
 import { addSigningKeysCommands } from './cli/signing-keys.ts'
 import { addStoreCommands } from './cli/whole-store.ts'
@@ -32,6 +33,7 @@ const openCore = async () => (await import('./core.ts')).openCore(loadOrRefuse()
 addAccountCommands(program, async () => (await import('./people.ts')).openPeople(loadOrRefuse().config))
 addAppCommands(program, openCore)
 addKeyCommands(program, openCore)
+addRegistrationTokenCommands(program, openCore)
 addSigningKeysCommands(program, openCore)
 addAuditCommands(program, openCore)
 addStoreCommands(program, openCore)

@@ -31,6 +31,8 @@ export interface ProtocolParts {
   readonly uiLocales: readonly string[]
   readonly pages: EngineParts['pages']
   readonly contextOf: (request: object) => HttpContext
+  /** Told which shims served an app. */
+  readonly served: EngineParts['served']
   readonly limitClient: EngineParts['admitClient']
   /** Wrong secrets, by app and address. */
   readonly secretGuesses: Guesses
@@ -47,6 +49,8 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
   }
   return createEngine({
     settings: oidcSettings(core.config),
+    shims: core.shims,
+    served: parts.served,
     store: core.store,
     vault: core.vault,
     now: core.now,

@@ -6,13 +6,13 @@ import { z } from 'zod'
 import type { AppRecord } from '../apps/app.ts'
 import { appTypes } from '../apps/app-types.ts'
 import type { Apps } from '../apps/apps.ts'
-import type { ClientMetadata, Registration } from '../apps/registration.ts'
+import type { ClientMetadata } from '../apps/client-metadata.ts'
+import type { Registration } from '../apps/registration.ts'
 import { AppError } from '../errors.ts'
 import { readJson } from '../http/body.ts'
 import { type AccessRule, type Answer, del, get, post, put, type Route } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
 import type { Caller } from '../observability/audit.ts'
-import { equalSecrets } from '../secrets.ts'
 
 interface RegistrationParts {
   readonly issuer: string
@@ -20,8 +20,8 @@ interface RegistrationParts {
   readonly apps: Pick<Apps, 'find' | 'replace' | 'remove'>
   /** Refuses when this address has registered too often. */
   readonly limitAddress: (ip: string) => Promise<unknown>
-  /** Initial access tokens (RFC 7591 §3); undefined: anybody may register. */
-  readonly initialTokens?: readonly string[]
+  /** Whether an initial access token (RFC 7591 §3) is one; absent: anybody may register. */
+  readonly admits?: (token: string) => Promise<boolean>
   readonly anyone: AccessRule<Caller>
 }
 
@@ -87,7 +87,7 @@ function refusal(status: number, error: string, description: string): Answer {
 }
 
 /** Who may register: within the limit of the address, and with an initial access token where the operator asks for one. */
-function registering({ limitAddress, initialTokens, anyone }: RegistrationParts): AccessRule<Asking> {
+function registering({ limitAddress, admits, anyone }: RegistrationParts): AccessRule<Asking> {
   return {
     name: 'registration',
     describe: 'Anyone within the limit; with an initial access token where the operator asks for one.',
@@ -95,8 +95,7 @@ function registering({ limitAddress, initialTokens, anyone }: RegistrationParts)
       const caller = await anyone.admit(ctx)
       await limitAddress(ctx.state.ip)
       const given = bearerOf(ctx)
-      if (initialTokens && !initialTokens.some((token) => given !== undefined && equalSecrets(token, given)))
-        throw unauthorized()
+      if (admits && !(given !== undefined && (await admits(given)))) throw unauthorized()
       return { caller, metadata: await bodyOf(ctx) }
     },
   }
@@ -164,6 +163,7 @@ function clientAnswer(issuer: string, clientId: string, app: AppRecord): Record<
     grant_types: appTypes[app.type].grants,
     response_types: ['code'],
     token_endpoint_auth_method: app.auth,
+    dpop_bound_access_tokens: app.dpop ? true : undefined,
     jwks: app.jwks,
     jwks_uri: app.jwksUri,
     client_uri: app.clientUri,

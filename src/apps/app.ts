@@ -4,6 +4,7 @@
  */
 import type { Attributes, JsonValue } from '../attributes.ts'
 import type { Replaced } from '../overlap.ts'
+import type { ShimName } from '../shims.ts'
 import type { AppAuth, AppType } from './app-types.ts'
 
 export type ClientId = string & { readonly brand: 'ClientId' }
@@ -77,6 +78,8 @@ export interface AppRecord extends AppFields {
   readonly ownerId?: string
   /** It registered itself; nobody but itself vouches for what it says. */
   readonly selfRegistered?: true
+  /** What was mended in what it said of itself. */
+  readonly mended?: readonly ShimName[]
   /** What an app without scopes of its own may ask for. */
   readonly mayAsk?: readonly string[]
   /** It asked to be forgotten: its id never works again. */

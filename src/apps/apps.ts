@@ -12,6 +12,7 @@ import { type App, type AppRecord, type AppSecret, usageSubject } from './app.ts
 import type { ClientDocuments } from './client-documents.ts'
 import { type ConfiguredApp, takeConfigured } from './configured.ts'
 import type { ScopeRules } from './fields.ts'
+import { createFind } from './find.ts'
 import { type AppChange, changedRecord, type NewApp, newRecord, toApp } from './records.ts'
 import type { Registration } from './registration.ts'
 import { rotating } from './rotating.ts'
@@ -67,7 +68,10 @@ export interface Apps {
   findSecret(app: Pick<App, 'secrets'>, clientSecret: string): AppSecret | undefined
   /** Apps whose old secret waits for what its callers do, in any order. */
   listWaiting(paging?: { cursor?: string; limit?: number }): Promise<AppPage>
-  /** Stores an app that registered itself, on the first consent of a person; does nothing for every other app. */
+  /**
+   * Stores an app that registered itself, as a person was just shown it, until `forgetAfterSeconds` have passed without another consent. Does nothing
+   * for every other app.
+   */
   keep(clientId: string): Promise<void>
   /** Replaces the record of a stored app. What `next` throws leaves it as it is. @throws not_found, forbidden for a configured app. */
   replace(caller: Caller, clientId: string, next: (app: AppRecord) => AppRecord, noted?: Noted): Promise<App>
@@ -83,6 +87,8 @@ interface Dependencies {
   readonly keyPrefix: string
   readonly scopes: ScopeRules
   readonly configured: readonly ConfiguredApp[]
+  /** How long an app that registered itself is kept after a person last allowed it; half a year if not given. */
+  readonly forgetAfterSeconds?: number
   /** Opens the ids of apps that registered themselves; absent when none may. */
   readonly registration?: Pick<Registration, 'open'>
   /** Finds apps that are documents; absent when none are taken. */
@@ -92,27 +98,13 @@ interface Dependencies {
 type Find = Apps['find']
 
 export function createApps(dependencies: Dependencies): Apps {
-  const { store, now, registration, documents } = dependencies
+  const { store, now } = dependencies
   const configured = takeConfigured(dependencies.configured, dependencies.scopes, now())
   const listeners = new Set<(clientId: string) => void>()
   const tell = (clientId: string) => {
     for (const listener of listeners) listener(clientId)
   }
-  /** A document that cannot be had any more does not take away what people have consented to: the copy of then serves. */
-  const documented = async (clientId: string, copy: AppRecord | undefined): Promise<App | undefined> => {
-    const value = (await documents?.find(clientId)) ?? copy
-    const isKept = copy !== undefined
-    return value && { ...toApp({ id: clientId, value, version: '' }), source: isKept ? 'stored' : 'document' }
-  }
-  const find: Find = async (clientId) => {
-    const known = configured.get(clientId)
-    if (known) return known
-    const entry = await store.find<AppRecord>('app', clientId)
-    if (documents?.isAddress(clientId) && !entry?.value.suspended) return documented(clientId, entry?.value)
-    if (entry) return entry.value.removedAt === undefined ? toApp(entry) : undefined
-    const value = registration?.open(clientId)
-    return value && { ...toApp({ id: clientId, value, version: '' }), source: 'self_registered' }
-  }
+  const find = createFind({ ...dependencies, configured })
   return {
     find,
     async getById(clientId) {
@@ -147,7 +139,7 @@ export function createApps(dependencies: Dependencies): Apps {
 type Changing = Omit<Apps, 'find' | 'getById' | 'list' | 'listWaiting' | 'verifySecret' | 'findSecret' | 'onChange'>
 
 function changing(dependencies: Dependencies, find: Find, tell: (clientId: string) => void): Changing {
-  const { store, audit, now, keyPrefix, scopes } = dependencies
+  const { store, audit, now, keyPrefix, scopes, documents } = dependencies
   /** Notes the act once in the owner's log, or the app's; then tells who listens. */
   const record = async <T>(
     caller: Caller,
@@ -170,11 +162,13 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     return done
   }
   const rewrite = async (clientId: string, next: (app: AppRecord) => AppRecord) => {
-    const { entry } = await store.update<AppRecord>('app', clientId, (app) => ({
-      value: { ...next(app), updatedAt: now() },
-    }))
+    const { entry } = await store.update<AppRecord>('app', clientId, (app, { expiresAt }) => {
+      const value = { ...next(app), updatedAt: now() }
+      return expiresAt === undefined ? { value } : { value, expiresAt: isBarred(value) ? NEVER : keptUntil() }
+    })
     return toApp(entry ?? missing())
   }
+  const keptUntil = () => now() + (dependencies.forgetAfterSeconds ?? 15_552_000) * 1000
 
   return {
     async create(caller, wanted) {
@@ -217,9 +211,14 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     },
     async keep(clientId) {
       const app = await find(clientId)
-      if (app?.source !== 'self_registered' && app?.source !== 'document') return
-      const { clientId: _id, source: _source, ...value } = app
-      await store.put<AppRecord>('app', { id: clientId, value }, 'create').catch(ignoreConflict)
+      if (!app?.selfRegistered) return
+      const { clientId: _id, source, ...value } = app
+      const expiresAt = keptUntil()
+      if (source === 'stored')
+        await store.update<AppRecord>('app', clientId, (kept) =>
+          isBarred(kept) ? undefined : { value: documents?.isAddress(clientId) ? value : kept, expiresAt },
+        )
+      else await store.put<AppRecord>('app', { id: clientId, value, expiresAt }, 'create').catch(ignoreConflict)
       tell(clientId)
     },
     async replace(caller, clientId, next, { event, details } = { event: 'app.changed' }) {
@@ -228,6 +227,12 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     ...rotating({ record, rewrite, keyPrefix, now }),
   }
 }
+
+/** Later than anything lasts: what must not come back by itself is not forgotten. */
+const NEVER = Date.UTC(2200, 0)
+
+/** Its id must go on being refused. */
+const isBarred = ({ suspended, removedAt }: AppRecord) => suspended !== undefined || removedAt !== undefined
 
 /** Two people consented at once: one of them stored it. */
 function ignoreConflict(error: unknown): void {

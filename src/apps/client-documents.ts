@@ -1,12 +1,13 @@
 /**
  * Apps that are a document at their own address (OAuth Client ID Metadata Document, as MCP 2026-07-28 asks): the client id is an https URL and the
- * document says the rest. Fetched through the guarded way out, shared by every process through the store, kept over the host's bad hours; only what
- * is shown and where people are sent back to is taken from it, never scopes, grants or secrets.
+ * document says the rest. Fetched through the guarded way out, by one process at a time, shared by all through the store, kept over the host's bad hours.
+ * The cache is a fixed number of places, failures in places of their own: whoever asks for ten thousand addresses fills it, and no more.
+ * What a document may say stands in `document-metadata.ts`, for how long it counts in `document-freshness.ts`.
  */
 import { digest } from '../secrets.ts'
-import type { Store, Stored } from '../storage/store.ts'
+import type { Store } from '../storage/store.ts'
 import type { AppRecord } from './app.ts'
-import type { ClientMetadata } from './registration.ts'
+import { freshnessOf } from './document-freshness.ts'
 
 /** Answers with status, headers and a body of at most `maxBytes`; rejects for an address that must not be reached. */
 export type FetchDocument = (
@@ -22,48 +23,85 @@ export interface ClientDocuments {
 }
 
 interface Dependencies {
-  readonly store: Store
+  readonly store: Pick<Store, 'find' | 'put' | 'increment'>
   readonly now: () => number
   readonly fetch: FetchDocument
+  readonly pause: (milliseconds: number) => Promise<void>
   readonly policy: 'open' | 'listed'
   /** Host names in lower case, or `*.example.com`. */
   readonly allowHosts: readonly string[]
   readonly denyHosts: readonly string[]
-  /** The record that such metadata makes; throws what is wrong with it. */
-  readonly read: (metadata: ClientMetadata) => AppRecord
+  /** The record that this document makes; throws what is wrong with it. */
+  readonly read: (document: unknown, clientId: string) => AppRecord
 }
 
-/** A document as it is shared; a failed fetch is remembered too, for a while. */
+/** What is shared of one address. Times are milliseconds since 1970. */
 interface Kept {
+  readonly clientId: string
+  /** Absent for a failure, which is remembered too, for a while. */
   readonly record?: AppRecord
-  /** Milliseconds since 1970. */
+  readonly etag?: string
   readonly freshUntil: number
 }
 
+/** What one address came to. */
+type Fetched = { readonly kept: Kept; readonly expiresAt: number } | undefined
+
 const MAX_BYTES = 5120
-const LEAST_FRESH_MS = 60_000
-const USUAL_FRESH_MS = 3_600_000
-const MOST_FRESH_MS = 86_400_000
-/** How long the last good copy serves while the host does not. */
-const STALE_MS = 7 * 86_400_000
+const RETRY_MS = 60_000
+const PLACES = 4096
+/** Documents that one process waits for at once; the way out is needed for other things too. */
+const AT_ONCE = 16
+/** Longer than a fetch can take. */
+const LEASE_SECONDS = 5
+const POLL_MS = 100
 
 export function createClientDocuments(dependencies: Dependencies): ClientDocuments {
-  const { store, now } = dependencies
+  const { store, now, pause } = dependencies
   const underWay = new Map<string, Promise<AppRecord | undefined>>()
 
-  const refresh = async (
-    clientId: string,
-    id: string,
-    before: Stored<Kept> | undefined,
-  ): Promise<AppRecord | undefined> => {
-    const fetched = await fetchDocument(dependencies, clientId)
-    const record = fetched?.record ?? before?.value.record
-    const freshUntil = now() + (fetched?.freshMs ?? LEAST_FRESH_MS)
-    const value: Kept = { freshUntil, ...(record ? { record } : {}) }
-    // A failure keeps the old copy's end: a host that is gone for good is forgotten in the end.
-    const expiresAt = fetched ? now() + STALE_MS : Math.max(before?.expiresAt ?? 0, freshUntil)
-    await store.put('client_document', { id, value, expiresAt }, 'replace')
+  const look = async (place: string, clientId: string): Promise<Kept | undefined> => {
+    const value = (await store.find<Kept>('client_document', place))?.value
+    return value?.clientId === clientId ? value : undefined
+  }
+  const known = async (clientId: string): Promise<Kept | undefined> => {
+    const place = placeOf(clientId)
+    return (await look(`d${place}`, clientId)) ?? (await look(`f${place}`, clientId))
+  }
+
+  /** One process fetches; the others serve what they have, or wait for what it finds. */
+  const refresh = async (clientId: string, before: Kept | undefined): Promise<AppRecord | undefined> => {
+    const place = placeOf(clientId)
+    const { count } = await store.increment(`client document ${digest('client document', clientId)}`, LEASE_SECONDS)
+    if (count > 1) return before?.record ?? (await awaited(clientId))
+    const fetched = await fetchDocument(dependencies, clientId, before)
+    const record = fetched?.kept.record ?? before?.record
+    if (fetched)
+      await store.put(
+        'client_document',
+        { id: `d${place}`, value: fetched.kept, expiresAt: fetched.expiresAt },
+        'replace',
+      )
+    else await remember(clientId, before)
     return record
+  }
+
+  /** A failure leaves the copy where it is and its end as it was: a host that is gone for good is forgotten in the end. */
+  const remember = async (clientId: string, before: Kept | undefined): Promise<void> => {
+    const freshUntil = now() + RETRY_MS
+    const value: Kept = { ...before, clientId, freshUntil }
+    const id = `${before?.record ? 'd' : 'f'}${placeOf(clientId)}`
+    const kept = before?.record && (await store.find<Kept>('client_document', id))
+    await store.put('client_document', { id, value, expiresAt: kept?.expiresAt ?? freshUntil }, 'replace')
+  }
+
+  const awaited = async (clientId: string): Promise<AppRecord | undefined> => {
+    for (let waited = 0; waited < LEASE_SECONDS * 1000; waited += POLL_MS) {
+      await pause(POLL_MS)
+      const found = await known(clientId)
+      if (found && found.freshUntil > now()) return found.record
+    }
+    return undefined
   }
 
   return {
@@ -71,17 +109,23 @@ export function createClientDocuments(dependencies: Dependencies): ClientDocumen
     async find(clientId) {
       const address = addressOf(clientId)
       if (!address || !isAllowed(dependencies, address.hostname)) return undefined
-      const id = digest('client document', clientId)
-      const kept = await store.find<Kept>('client_document', id)
-      if (kept && kept.value.freshUntil > now()) return kept.value.record
-      const running = underWay.get(id) ?? refresh(clientId, id, kept).finally(() => underWay.delete(id))
-      underWay.set(id, running)
-      return running
+      const running = underWay.get(clientId)
+      if (running) return running
+      const kept = await known(clientId)
+      if (kept && kept.freshUntil > now()) return kept.record
+      if (!underWay.has(clientId) && underWay.size >= AT_ONCE) return kept?.record
+      const going = underWay.get(clientId) ?? refresh(clientId, kept).finally(() => underWay.delete(clientId))
+      underWay.set(clientId, going)
+      return going
     },
   }
 }
 
-/** An https URL with a path, without fragment, user or dot segments, exactly as a parser writes it (draft §2). */
+function placeOf(clientId: string): number {
+  return Buffer.from(digest('client document', clientId), 'base64url').readUInt32BE() % PLACES
+}
+
+/** An https URL with a path, without fragment, user or dot segments, exactly as a parser writes it (draft §3). */
 function addressOf(clientId: string): URL | undefined {
   if (!clientId.startsWith('https://') || clientId.length > 500) return undefined
   const url = URL.parse(clientId)
@@ -96,36 +140,28 @@ function isAllowed({ policy, allowHosts, denyHosts }: Dependencies, host: string
   return policy === 'open' || allowHosts.some(fits)
 }
 
-/** The document's record and how long it is fresh; undefined for every failure, which all look alike. */
+/** The document as it is kept; undefined for every failure, which all look alike. */
 async function fetchDocument(
-  { fetch, read }: Dependencies,
+  { fetch, read, now }: Dependencies,
   clientId: string,
-): Promise<{ record: AppRecord; freshMs: number } | undefined> {
+  before: Kept | undefined,
+): Promise<Fetched> {
   try {
-    const answer = await fetch(clientId, { maxBytes: MAX_BYTES, headers: { accept: 'application/json' } })
-    if (answer.status !== 200 || !/^application\/([\w.-]+\+)?json\b/i.test(answer.headers.get('content-type') ?? ''))
-      return undefined
-    const metadata = (await answer.json()) as ClientMetadata & { client_id?: unknown; client_secret?: unknown }
-    const isItself =
-      metadata.client_id === clientId && typeof metadata.client_name === 'string' && !('client_secret' in metadata)
-    return isItself
-      ? { record: read(publicOnly(metadata)), freshMs: freshness(answer.headers.get('cache-control')) }
-      : undefined
+    const condition = before?.record && before.etag ? { 'if-none-match': before.etag } : {}
+    const headers = { accept: 'application/json', ...condition }
+    const answer = await fetch(clientId, { maxBytes: MAX_BYTES, headers })
+    const isSame = answer.status === 304 && condition['if-none-match'] !== undefined
+    if (!isSame && (answer.status !== 200 || !isJson(answer.headers))) return undefined
+    const record = isSame && before?.record ? before.record : read(await answer.json(), clientId)
+    const { freshMs, staleMs } = freshnessOf(answer.headers, now())
+    const etag = answer.headers.get('etag') ?? (isSame ? before?.etag : undefined)
+    const kept = { clientId, record, freshUntil: now() + freshMs, ...(etag && etag.length <= 200 ? { etag } : {}) }
+    return { kept, expiresAt: kept.freshUntil + staleMs }
   } catch {
     return undefined
   }
 }
 
-/** A document is public, so nothing in it can be a secret: `private_key_jwt` with its keys, or no authentication. */
-function publicOnly(metadata: ClientMetadata): ClientMetadata {
-  const isKeyed = metadata.token_endpoint_auth_method === 'private_key_jwt'
-  return { ...metadata, token_endpoint_auth_method: isKeyed ? 'private_key_jwt' : 'none' }
-}
-
-function freshness(cacheControl: string | null): number {
-  if (/\bno-(store|cache)\b/i.test(cacheControl ?? '')) return LEAST_FRESH_MS
-  const seconds = /\bmax-age=(\d{1,8})\b/i.exec(cacheControl ?? '')?.[1]
-  return seconds === undefined
-    ? USUAL_FRESH_MS
-    : Math.min(MOST_FRESH_MS, Math.max(LEAST_FRESH_MS, Number(seconds) * 1000))
+function isJson(headers: Headers): boolean {
+  return /^application\/([\w.-]+\+)?json\b/i.test(headers.get('content-type') ?? '')
 }

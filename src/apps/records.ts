@@ -114,6 +114,26 @@ function withoutRemovable(record: AppRecord): Omit<AppRecord, (typeof REMOVABLE)
   return Object.fromEntries(kept) as unknown as Omit<AppRecord, (typeof REMOVABLE)[number]>
 }
 
+/** What an app may say of itself and leave out the next time. */
+const SAID: ReadonlySet<string> = new Set<keyof AppRecord>([
+  'jwks',
+  'jwksUri',
+  'clientUri',
+  'logoUri',
+  'policyUri',
+  'tosUri',
+  'mended',
+])
+
+/** What a document says now, with what an operator has decided about the app it describes; a check holds as long as the face does. */
+export function withStanding(fresh: AppRecord, kept: AppRecord): AppRecord {
+  const hasFace = FACE.every((name) => JSON.stringify(fresh[name]) === JSON.stringify(kept[name]))
+  const decided = Object.entries(kept).filter(([name]) => !SAID.has(name))
+  const standing = Object.fromEntries(decided) as Partial<AppRecord>
+  const { metadata, createdAt } = kept
+  return { ...standing, ...fresh, metadata, createdAt, verified: kept.verified && hasFace }
+}
+
 /** The app whose secret is to be rotated. @throws invalid_request when it holds none */
 export function checkRotation(record: AppRecord): AppRecord {
   if (!holdsSecret(record.auth)) throw refusal('auth', 'This app has no client secret.')

@@ -1,33 +1,21 @@
 /**
  * Apps that register themselves (RFC 7591) without anything being stored: the client id is the sealed metadata. What opens it is the root secret, so
  * it cannot be forged or altered, a hundred thousand registrations leave the store as it was, and a client that was forgotten comes back by itself.
- * The first consent of a person makes it a stored app like any other. Requests and answers of the endpoint are `api/registration.ts`'s.
+ * The first consent of a person makes it a stored app like any other. Requests and answers of the endpoint are `api/registration.ts`'s, what metadata
+ * may be `client-metadata.ts`'s.
  */
 import { formatCredential } from '../credential-format.ts'
-import { cleanName, NAME_LIMIT } from '../display-name.ts'
-import { AppError, type FieldError } from '../errors.ts'
 import { digest, equalSecrets, randomId, randomToken, type Vault } from '../secrets.ts'
+import { type ShimName, type Shims, shimByCode, shims as table } from '../shims.ts'
 import type { AppRecord, ClientId, JwkSet } from './app.ts'
-import type { AppAuth } from './app-types.ts'
-import { findKeyProblem } from './public-keys.ts'
-import { judgeRedirectUris } from './redirect-uris.ts'
+import {
+  type ClientMetadata,
+  refusal,
+  SELF_REGISTERED_AUTH,
+  type TakenMetadata,
+  takeMetadata,
+} from './client-metadata.ts'
 import { keptSecret } from './secrets.ts'
-
-/** What a client sends; everything else in its request is ignored, as RFC 7591 §2 allows. */
-export interface ClientMetadata {
-  readonly redirect_uris?: unknown
-  readonly token_endpoint_auth_method?: unknown
-  readonly application_type?: unknown
-  readonly client_name?: unknown
-  readonly client_uri?: unknown
-  readonly policy_uri?: unknown
-  readonly tos_uri?: unknown
-  readonly post_logout_redirect_uris?: unknown
-  readonly jwks?: unknown
-  readonly jwks_uri?: unknown
-  /** Ours: the app says of itself that it is an agent. */
-  readonly agent?: unknown
-}
 
 /** `clientSecret` and `registrationToken` are told once and kept as digests inside the id. */
 export interface Registered {
@@ -43,7 +31,7 @@ export interface Registration {
   /** New metadata for an app that is stored already: what the client may change of its record (RFC 7592 §2.2). @throws invalid_request */
   change(before: AppRecord, metadata: ClientMetadata): AppRecord
   /** The record of metadata that is not sealed into an id: a client document's. @throws invalid_request */
-  read(metadata: ClientMetadata): AppRecord
+  read(metadata: ClientMetadata, mended?: readonly ShimName[]): AppRecord
   /** What a client id of this kind says; undefined for any other id and for one that was altered. */
   open(clientId: string): AppRecord | undefined
   /** Whether this is the token that was issued with that id (RFC 7592 §1.2). */
@@ -52,12 +40,11 @@ export interface Registration {
 
 const PREFIX = 'dyn.'
 const ID_LIMIT = 2048
-const AUTH: readonly AppAuth[] = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']
 
 /** What is sealed; short names, for every character stands in every access token. */
 interface Sealed {
   readonly n: string
-  /** Index in `AUTH`. */
+  /** Index in `SELF_REGISTERED_AUTH`. */
   readonly a: number
   readonly t: 'web' | 'spa' | 'native'
   readonly r: readonly string[]
@@ -73,21 +60,30 @@ interface Sealed {
   readonly c?: string
   readonly p?: string
   readonly o?: string
+  /** Always DPoP. */
+  readonly d?: 1
   /** It is an agent. */
-  readonly e?: true
+  readonly e?: 1
+  /** Codes of the shims that let it in. */
+  readonly q?: readonly number[]
 }
 
 interface Dependencies {
   readonly vault: Pick<Vault, 'seal' | 'open'>
   readonly now: () => number
   readonly keyPrefix: string
-  /** Scopes that apps of third parties may ask for. */
+  readonly shims: Shims
+  /** Every scope there is. */
   readonly scopes: readonly string[]
+  /** Scopes that apps of third parties may ask for. */
+  readonly mayAsk: readonly string[]
 }
 
-export function createRegistration({ vault, now, keyPrefix, scopes }: Dependencies): Registration {
+export function createRegistration(dependencies: Dependencies): Registration {
+  const { vault, now, keyPrefix, mayAsk } = dependencies
+  const take = (metadata: ClientMetadata) => takeMetadata(metadata, dependencies)
   const unseal = (clientId: string): Sealed | undefined => {
-    if (!clientId.startsWith(PREFIX) || clientId.length > ID_LIMIT) return undefined
+    if (clientId.length > ID_LIMIT || !isCanonical(clientId)) return undefined
     const plain = vault.open('client id', clientId.slice(PREFIX.length))
     return plain === undefined ? undefined : (JSON.parse(plain) as Sealed)
   }
@@ -96,11 +92,11 @@ export function createRegistration({ vault, now, keyPrefix, scopes }: Dependenci
     register(metadata) {
       const registrationToken = randomToken()
       const taken = take(metadata)
-      const clientSecret = AUTH[taken.a]?.startsWith('client_secret')
+      const clientSecret = taken.auth.startsWith('client_secret')
         ? formatCredential(keyPrefix, 'cs', randomId(32))
         : undefined
       const sealed: Sealed = {
-        ...taken,
+        ...sealable(taken),
         i: Math.floor(now() / 1000),
         g: tokenDigest(registrationToken),
         ...(clientSecret ? { s: digest('client secret', clientSecret) } : {}),
@@ -108,23 +104,22 @@ export function createRegistration({ vault, now, keyPrefix, scopes }: Dependenci
       const clientId = `${PREFIX}${vault.seal('client id', JSON.stringify(sealed))}` as ClientId
       if (clientId.length > ID_LIMIT)
         throw refusal('', 'too_long', 'This metadata is too long to register; leave something out.')
-      return {
-        clientId,
-        registrationToken,
-        record: toRecord(sealed, scopes),
-        ...(clientSecret ? { clientSecret } : {}),
-      }
+      const issued = clientSecret ? { clientSecret } : {}
+      return { clientId, registrationToken, record: toRecord(sealed, mayAsk), ...issued }
     },
-    read: (metadata) => toRecord({ ...take(metadata), i: 0, g: '' }, scopes),
+    read(metadata, mended = []) {
+      const record = toRecord({ ...sealable(take(metadata)), i: 0, g: '' }, mayAsk)
+      return { ...record, mended: [...mended, ...(record.mended ?? [])] }
+    },
     change(before, metadata) {
       const { secrets, auth, createdAt } = before
       const taken = take({ ...metadata, token_endpoint_auth_method: auth })
-      const record = toRecord({ ...taken, i: Math.floor(createdAt / 1000), g: '' }, scopes)
+      const record = toRecord({ ...sealable(taken), i: Math.floor(createdAt / 1000), g: '' }, mayAsk)
       return { ...record, secrets, updatedAt: now() }
     },
     open(clientId) {
       const sealed = unseal(clientId)
-      return sealed && toRecord(sealed, scopes)
+      return sealed && toRecord(sealed, mayAsk)
     },
     isRegistrationToken(clientId, token) {
       return equalSecrets(unseal(clientId)?.g ?? '', tokenDigest(token.slice(0, 200)))
@@ -132,23 +127,49 @@ export function createRegistration({ vault, now, keyPrefix, scopes }: Dependenci
   }
 }
 
+/** One registration has one id: what decodes to the same bytes in another spelling would walk around its removal and its suspension. */
+function isCanonical(clientId: string): boolean {
+  const body = /^dyn\.[\w-]{8}\.([\w-]+)$/.exec(clientId)?.[1]
+  return body !== undefined && Buffer.from(body, 'base64url').toString('base64url') === body
+}
+
 const tokenDigest = (token: string): string => digest('registration token', token).slice(0, 22)
 
-function toRecord(sealed: Sealed, scopes: readonly string[]): AppRecord {
+function sealable(taken: TakenMetadata): Omit<Sealed, 'i' | 'g' | 's'> {
+  const { jwks, jwksUri, clientUri, policyUri, tosUri, postLogoutRedirectUris, mended } = taken
+  return {
+    n: taken.name,
+    a: SELF_REGISTERED_AUTH.indexOf(taken.auth),
+    t: taken.type,
+    r: taken.redirectUris,
+    ...(postLogoutRedirectUris.length > 0 ? { l: postLogoutRedirectUris } : {}),
+    ...(jwks ? { k: jwks } : {}),
+    ...(jwksUri ? { u: jwksUri } : {}),
+    ...(clientUri ? { c: clientUri } : {}),
+    ...(policyUri ? { p: policyUri } : {}),
+    ...(tosUri ? { o: tosUri } : {}),
+    ...(taken.dpop ? { d: 1 } : {}),
+    ...(taken.agent ? { e: 1 } : {}),
+    ...(mended.length > 0 ? { q: mended.map((name) => table[name].code) } : {}),
+  }
+}
+
+function toRecord(sealed: Sealed, mayAsk: readonly string[]): AppRecord {
   const createdAt = sealed.i * 1000
   const secrets = sealed.s === undefined ? [] : [{ ...keptSecret('', createdAt), digest: sealed.s }]
+  const mended = (sealed.q ?? []).map(shimByCode).filter((name) => name !== undefined)
   return {
     name: sealed.n,
     type: sealed.t,
-    auth: AUTH[sealed.a] ?? 'none',
+    auth: SELF_REGISTERED_AUTH[sealed.a] ?? 'none',
     redirectUris: sealed.r,
     postLogoutRedirectUris: sealed.l ?? [],
     scopes: [],
     optionalScopes: [],
-    mayAsk: scopes,
+    mayAsk,
     metadata: {},
-    dpop: false,
-    agent: sealed.e === true,
+    dpop: sealed.d === 1,
+    agent: sealed.e === 1,
     idTokenSignedResponseAlg: 'ES256',
     firstParty: false,
     verified: false,
@@ -156,81 +177,11 @@ function toRecord(sealed: Sealed, scopes: readonly string[]): AppRecord {
     secrets,
     createdAt,
     updatedAt: createdAt,
+    ...(mended.length > 0 ? { mended } : {}),
     ...(sealed.k ? { jwks: sealed.k } : {}),
     ...(sealed.u ? { jwksUri: sealed.u } : {}),
     ...(sealed.c ? { clientUri: sealed.c } : {}),
     ...(sealed.p ? { policyUri: sealed.p } : {}),
     ...(sealed.o ? { tosUri: sealed.o } : {}),
   }
-}
-
-type Taken = Omit<Sealed, 'i' | 'g' | 's'>
-
-/** The metadata as it is kept: what clients get wrong is mended where the mending is safe, and refused where it is not. */
-function take(metadata: ClientMetadata): Taken {
-  const uris = strings(metadata.redirect_uris, '/redirect_uris')
-  if (uris.length === 0) throw refusal('/redirect_uris', 'missing', 'Give at least one redirect URI.')
-  const native = metadata.application_type === 'native' || uris.some((uri) => !/^https:/i.test(uri))
-  const auth = authOf(metadata)
-  const type: Taken['t'] = native ? 'native' : auth === 'none' ? 'spa' : 'web'
-  const judged = judgeRedirectUris(uris, type, '/redirect_uris')
-  const [problem] = judged.problems
-  if (problem) throw refusal(problem.pointer, problem.code, problem.detail)
-  const logouts = judgeRedirectUris(
-    strings(metadata.post_logout_redirect_uris ?? [], '/post_logout_redirect_uris'),
-    type,
-    '/post_logout_redirect_uris',
-  )
-  return {
-    n: nameOf(metadata.client_name, uris[0] ?? ''),
-    a: AUTH.indexOf(auth),
-    t: type,
-    r: judged.uris,
-    ...(logouts.uris.length > 0 ? { l: logouts.uris } : {}),
-    ...(auth === 'private_key_jwt' ? keysOf(metadata) : {}),
-    ...link('c', metadata.client_uri),
-    ...link('p', metadata.policy_uri),
-    ...link('o', metadata.tos_uri),
-    ...(metadata.agent === true ? { e: true } : {}),
-  }
-}
-
-/** RFC 7591 §2: `client_secret_basic` when nothing is said; methods that cannot be had become `none`. */
-function authOf({ token_endpoint_auth_method: method }: ClientMetadata): AppAuth {
-  if (method === undefined || method === null || method === '') return 'client_secret_basic'
-  return AUTH.find((known) => known === method) ?? 'none'
-}
-
-function nameOf(name: unknown, firstUri: string): string {
-  const clean = typeof name === 'string' ? cleanName([...name.slice(0, 1024)].slice(0, NAME_LIMIT).join('')) : undefined
-  const url = URL.parse(firstUri)
-  return clean ?? (url?.host || url?.protocol || 'An app').slice(0, NAME_LIMIT)
-}
-
-/** Only https addresses are kept; others are dropped rather than refused, for they are only shown. */
-function link<K extends string>(name: K, value: unknown): { [name in K]?: string } {
-  const url = typeof value === 'string' && value.length <= 500 ? URL.parse(value) : null
-  return (url?.protocol === 'https:' && !url.username ? { [name]: value as string } : {}) as { [name in K]?: string }
-}
-
-function keysOf({ jwks, jwks_uri: uri }: ClientMetadata): { k?: JwkSet; u?: string } {
-  if (typeof jwks === 'object' && jwks !== null) {
-    const problem = findKeyProblem(jwks as JwkSet)
-    if (problem) throw refusal('/jwks', 'malformed', problem)
-    return { k: jwks as JwkSet }
-  }
-  const kept = link('u', uri)
-  if (!kept.u) throw refusal('/jwks', 'missing', 'private_key_jwt needs jwks or an https jwks_uri.')
-  return kept
-}
-
-function strings(value: unknown, pointer: string): string[] {
-  if (!Array.isArray(value) || !value.every((one) => typeof one === 'string'))
-    throw refusal(pointer, 'malformed', 'Give a list of strings.')
-  return value
-}
-
-function refusal(pointer: string, code: string, detail: string): AppError {
-  const fields: FieldError[] = [{ pointer, code, detail }]
-  return new AppError('invalid_request', detail, { details: { fields } })
 }

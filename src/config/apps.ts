@@ -3,8 +3,9 @@
  * in which apps introduce themselves. The exact redirect rules belong to `apps/redirect-uris.ts`, which sees these again at start.
  */
 import { z } from 'zod'
+import { type ShimName, shimNames, shims } from '../shims.ts'
 import { scopeName } from './tokens.ts'
-import { listOf, option, webUrl, words } from './values.ts'
+import { listOf, onOff, option, seconds, webUrl, words } from './values.ts'
 
 const appTypes = ['web', 'spa', 'native', 'device', 'service'] as const
 const authMethods = [
@@ -149,12 +150,28 @@ const host = z
   .string()
   .regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/, { error: 'a host name in lower case, or *.example.com' })
 
-const dynamicRegistration = z.strictObject({
-  policy: option(
-    z.enum(['open', 'token', 'off']).default('open'),
-    'Who may register apps at /register: anyone, holders of an initial access token, nobody.',
-  ),
-})
+const dynamicRegistration = z
+  .strictObject({
+    policy: option(
+      z.enum(['open', 'token', 'off']).default('open'),
+      'Who may register apps at /register: anyone, holders of an initial access token, nobody.',
+    ),
+    tokens_file: option(
+      z.string().min(1).nullable().default(null),
+      'Initial access tokens for policy token, one a line, besides those made with `licet registration-token create`.',
+      { takes: 'file' },
+    ),
+    forget_after: option(
+      seconds('1d', '3650d').prefault('180d'),
+      'How long an app that registered itself is kept after a person last allowed it. It can come back, and asks again.',
+      { takes: 'duration' },
+    ),
+  })
+  .transform((file) => ({
+    policy: file.policy,
+    tokensFile: file.tokens_file,
+    forgetAfterSeconds: file.forget_after,
+  }))
 
 const clientDocuments = z
   .strictObject({
@@ -167,9 +184,22 @@ const clientDocuments = z
   })
   .transform((file) => ({ policy: file.policy, allowHosts: file.allow_hosts, denyHosts: file.deny_hosts }))
 
+type Switches = Record<ShimName, z.ZodType<boolean>>
+
+const switches = z.strictObject(
+  Object.fromEntries(
+    shimNames.map((name) => [name, option(onOff().prefault(true), shims[name].mends, { takes: 'on or off' })]),
+  ) as unknown as Switches,
+)
+
+const mcp = z
+  .strictObject({ shims: option(switches.prefault({} as never), 'What is mended for clients that need it.') })
+  .transform((file) => ({ shimsOff: shimNames.filter((name) => !file.shims[name]) }))
+
 /** Every option of this topic, as the file names them. */
 export const appOptions = {
   apps: option(z.array(app).prefault([]), 'Your own apps.'),
   dynamic_registration: option(dynamicRegistration.prefault({}), 'Apps that register themselves (RFC 7591).'),
   client_documents: option(clientDocuments.prefault({}), 'Apps whose client_id is the URL of their description.'),
+  mcp: option(mcp.prefault({}), 'The Model Context Protocol.'),
 }

@@ -34,6 +34,16 @@ export function completeConfig(settings: Settings, place: Place, machine: Machin
       : attempt(['outbound', 'ca_file'], 'a file that can be read', caFile, () =>
           place.readFile(resolve(place.cwd, caFile)),
         )
+  const { tokensFile } = settings.dynamic_registration
+  const initialTokens =
+    tokensFile === null
+      ? []
+      : attempt(
+          ['dynamic_registration', 'tokens_file'],
+          'a file of tokens, one a line, each of at least 32 characters',
+          tokensFile,
+          () => readTokens(place.readFile(resolve(place.cwd, tokensFile))),
+        )
   const kept =
     settings.secret ??
     attempt(
@@ -42,19 +52,29 @@ export function completeConfig(settings: Settings, place: Place, machine: Machin
       dataDir,
       () => [machine.keepSecret(dataDir)],
     )
-  if (!kept || issues.length > 0) return { issues }
-  return { config: assemble(settings, { dataDir, secrets: kept, ca, cwd: place.cwd, cores: machine.cores }) }
+  if (!kept || !initialTokens || issues.length > 0) return { issues }
+  const found = { dataDir, secrets: kept, ca, initialTokens, cwd: place.cwd, cores: machine.cores }
+  return { config: assemble(settings, found) }
+}
+
+/** What could be guessed is no token: it stops the start. */
+function readTokens(text: string): string[] {
+  const tokens = text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]))
+  if (tokens.some((token) => !/^[\w.~+/=-]{32,512}$/.test(token))) throw new Error('a line is no token')
+  return tokens
 }
 
 interface Found {
   readonly dataDir: string
   readonly secrets: readonly string[]
   readonly ca: string | undefined
+  readonly initialTokens: readonly string[]
   readonly cwd: string
   readonly cores: number
 }
 
-function assemble(settings: Settings, { dataDir, secrets, ca, cwd, cores }: Found): Config {
+function assemble(settings: Settings, found: Found): Config {
+  const { dataDir, secrets, ca, initialTokens, cwd, cores } = found
   const issuer = settings.issuer ?? `http://localhost:${settings.port}`
   const storeUrl = settings.store_url ? absoluteStore(settings.store_url, cwd) : `sqlite:${join(dataDir, 'licet.db')}`
   const development = settings.mode === 'development'
@@ -95,8 +115,13 @@ function assemble(settings: Settings, { dataDir, secrets, ca, cwd, cores }: Foun
     network: settings.network,
     retention: settings.retention,
     upstreams: settings.upstreams,
-    dynamicRegistration: settings.dynamic_registration,
+    dynamicRegistration: {
+      policy: settings.dynamic_registration.policy,
+      forgetAfterSeconds: settings.dynamic_registration.forgetAfterSeconds,
+      initialTokens,
+    },
     clientDocuments: settings.client_documents,
+    mcp: settings.mcp,
   }
 }
 

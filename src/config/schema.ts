@@ -64,6 +64,12 @@ export type Config = Deep<{
   network: Settings['network']
   retention: Settings['retention']
   upstreams: Settings['upstreams']
-  dynamicRegistration: Settings['dynamic_registration']
+  /** `initialTokens`: what `tokens_file` holds. */
+  dynamicRegistration: {
+    policy: Settings['dynamic_registration']['policy']
+    forgetAfterSeconds: number
+    initialTokens: string[]
+  }
   clientDocuments: Settings['client_documents']
+  mcp: Settings['mcp']
 }>

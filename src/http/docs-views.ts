@@ -5,6 +5,7 @@
 export interface DocsViews {
   'docs/error': { readonly code: string; readonly status: number }
   'docs/reference': ApiReference
+  'docs/clients': ClientShims
 }
 
 interface ApiReference {
@@ -19,4 +20,20 @@ interface ShownRoute {
   /** Who may call. */
   readonly needs: string
   readonly statuses: readonly number[]
+}
+
+/** What is mended for clients that need it; `served` is there for administrators. `lastAt` is milliseconds since 1970. */
+interface ClientShims {
+  readonly rows: readonly {
+    readonly name: string
+    readonly at: 'registration' | 'document' | 'authorization' | 'token' | 'introspection'
+    readonly mends: string
+    readonly off: string
+    readonly isOn: boolean
+  }[]
+  readonly served?: readonly {
+    readonly software: string
+    readonly source: 'document' | 'self_registered' | 'registered'
+    readonly shims: readonly { readonly name: string; readonly count: number; readonly lastAt: number }[]
+  }[]
 }

@@ -85,6 +85,15 @@ export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): P
   }
 }
 
+/** Everybody; and who they are, where somebody is signed in in this browser. */
+export function visitorRule<S>(current: PageRulesParts<S>['current']): AccessRule<{ readonly person: S | undefined }> {
+  return {
+    name: 'anyone',
+    describe: 'Open to everyone; people who are signed in may see more.',
+    admit: async (ctx) => ({ person: await current(ctx.req, ctx.res) }),
+  }
+}
+
 /** After a form the page it stood on: the form itself was not kept. */
 export function returnPath({ method, req, state }: HttpContext): string {
   if (method === 'GET') return state.query === '' ? state.path : `${state.path}?${state.query}`

@@ -5,9 +5,12 @@
 import { decodeJwt } from 'jose'
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
+import type { ShimName, Shims } from '../shims.ts'
 import { findOversized } from './caps.ts'
 import type { Clients } from './clients.ts'
 import { onlyPrefill } from './device.ts'
+import { noteMended } from './mending.ts'
+import { spellingShims } from './resource-spelling.ts'
 import { IDENTITY_SCOPES, type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
 import { carryStepUp } from './step-up.ts'
@@ -27,7 +30,7 @@ function askedScope({ params = {}, entities }: KoaContextWithOIDC['oidc']): stri
 }
 
 /** Gives `provider` contexts of our kind. */
-export function replaceContext(provider: Provider, resources: Resources): void {
+export function replaceContext(provider: Provider, resources: Resources, shims: Shims): void {
   const Library = provider.OIDCContext as unknown as new (ctx: unknown) => { ctx: KoaContextWithOIDC; route: string }
   const { issuer } = provider
 
@@ -51,7 +54,7 @@ export function replaceContext(provider: Provider, resources: Resources): void {
         if (this.route === 'code_verification' && this.ctx.method === 'GET') onlyPrefill(this.ctx, params)
         asked.set(params, String(params['scope'] ?? ''))
         carryStepUp(params, this.route)
-        if (params['resource'] !== undefined) params['resource'] = registered(resources, params['resource'])
+        if (params['resource'] !== undefined) spellResources(params, resources, shims)
       }
       this.#params = params
     }
@@ -91,12 +94,17 @@ function refuseOversized(params: Fields): void {
   if (found) throw new errors.InvalidRequest(found)
 }
 
-function registered(resources: Resources, spelled: unknown): unknown {
-  const identifiers = [spelled]
-    .flat()
-    .map((one) => (typeof one === 'string' ? (resources.find(one)?.identifier ?? one) : one))
+/** Puts the registered identifier in the place of every spelling of it that is mended; what is not mended stays and is refused later. */
+function spellResources(params: Fields, resources: Resources, shims: Shims): void {
+  const identifiers = [params['resource']].flat().map((one) => {
+    const meant = typeof one === 'string' ? resources.find(one)?.identifier : undefined
+    const names = meant === undefined ? undefined : spellingShims(one as string, meant)
+    if (!names?.every((name) => shims.on(name))) return one
+    for (const name of names) noteMended(params, name)
+    return meant
+  })
   const unique = [...new Set(identifiers)]
-  return unique.length === 1 ? unique[0] : unique
+  params['resource'] = unique.length === 1 ? unique[0] : unique
 }
 
 const ASKING_ROUTES = new Set(['authorization', 'pushed_authorization_request', 'device_authorization'])
@@ -106,15 +114,15 @@ const ASKING_ROUTES = new Set(['authorization', 'pushed_authorization_request', 
  * Also the first moment when app and resource are both known: a request without `scope` gets its default here, a known scope the app
  * may not ask for is refused (RFC 6749 §3.3), an unknown one is ignored.
  */
-export function createResourceLookup(resources: Resources, clients: Clients) {
+export function createResourceLookup(resources: Resources, clients: Clients, shims: Shims) {
   return async (ctx: KoaContextWithOIDC, identifier: string, client: { clientId: string }) => {
     const resource = resources.find(identifier)
     const app = await clients.app(client.clientId)
-    if (!resource || !app) throw new errors.InvalidTarget()
+    if (resource?.identifier !== identifier || !app) throw new errors.InvalidTarget()
     const allowed = resources.allowed(app, resource)
     const { route, params } = ctx.oidc
     if (params && (ASKING_ROUTES.has(route) || params['grant_type'] === 'client_credentials')) {
-      params['scope'] = settleScope(resources, { params, wanted: askedScope(ctx.oidc), app, resource, allowed })
+      params['scope'] = settleScope(resources, shims, { params, wanted: askedScope(ctx.oidc), app, resource, allowed })
     }
     return {
       audience: resource.identifier,
@@ -137,8 +145,12 @@ interface ScopeRequest {
   readonly allowed: readonly string[]
 }
 
-function settleScope(resources: Resources, request: ScopeRequest): string {
+function settleScope(resources: Resources, shims: Shims, request: ScopeRequest): string {
   const { params, app, resource, allowed } = request
+  const mend = (name: ShimName): void => {
+    if (!shims.on(name)) throw new errors.InvalidScope(`the request depends on what is not mended here: ${name}`, '')
+    noteMended(params, name)
+  }
   const machine = params['grant_type'] === 'client_credentials'
   const wanted = request.wanted.filter((scope) => !(machine && IDENTITY_SCOPES.includes(scope)))
   const known = wanted.filter((scope) => resources.rule(scope))
@@ -146,8 +158,12 @@ function settleScope(resources: Resources, request: ScopeRequest): string {
   if (refused) throw new errors.InvalidScope('requested scope is not allowed', refused)
   const foreign = machine ? known.find((scope) => !resource.scopes.includes(scope)) : undefined
   if (foreign) throw new errors.InvalidScope('requested scope does not belong to this resource', foreign)
-  if (known.length > 0) return wanted.join(' ')
   const identity = wanted.filter((scope) => IDENTITY_SCOPES.includes(scope))
+  if (wanted.length > known.length + identity.length) mend('scope_unknown')
+  if (known.length > 0) return wanted.join(' ')
+  const hasOwn = allowed.some((scope) => app.scopes.includes(scope))
+  if (!hasOwn && !shims.on('scope_missing') && identity.length > 0) return identity.join(' ')
+  if (!hasOwn) mend('scope_missing')
   const standard = [...(defaults.get(params) ?? []), ...resources.standardScopes(app, resource)]
   defaults.set(params, standard)
   params[SCOPE_BY_DEFAULT] = 'yes'

@@ -16,6 +16,7 @@ import { createInteractions } from './interaction.ts'
 import { createKeyStatus } from './key-status.ts'
 import { createKeyTokens, type KeyTokenRequest } from './key-tokens.ts'
 import { createNobodySignedIn, createSignOutFollowUp } from './logout.ts'
+import { tellMended } from './mending.ts'
 import { type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts, type Pieces } from './pieces.ts'
 import { createProofCheck, createProvenKey } from './proofs.ts'
@@ -59,6 +60,8 @@ export async function createEngine(parts: EngineParts) {
       tokens: () => tokens,
       clients,
       onRevoked: events.tokenRevoked,
+      shims: parts.shims,
+      served: parts.served,
     }),
     onUnexpected: events.unexpected,
     onAnswered: (ctx) => countAnswered(ctx, parts.countCall),
@@ -112,6 +115,7 @@ export async function createEngine(parts: EngineParts) {
     })
     addTokenExchange(provider, { keys: parts.keys, clients, resources, makeKeyToken, delegate, factsOf: parts.factsOf })
     events.listen(provider)
+    tellMended(provider, clients, parts.served)
     provider.on('authorization.error', refusals.note)
     for (const event of refusalEvents) provider.on(event as 'grant.error', noteRefusal)
     handle = provider.callback() as typeof handle
@@ -137,6 +141,7 @@ export async function createEngine(parts: EngineParts) {
       clients,
       grants,
       resources,
+      shims: parts.shims,
       accounts: parts.accounts,
     }),
     clients,

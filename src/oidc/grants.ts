@@ -8,6 +8,7 @@ import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
 import { hasCode } from '../errors.ts'
 import { digest } from '../secrets.ts'
+import type { Shims } from '../shims.ts'
 import type { Store } from '../storage/store.ts'
 import { IDENTITY_SCOPES, type Resources } from './resources.ts'
 import type { Artefact } from './work.ts'
@@ -81,7 +82,11 @@ export function createGrants({ store, now }: { store: Store; now: () => number }
       const merged = (before: Consent | undefined): Consent => ({
         accountId,
         clientId,
-        scopes: subtract(union(before?.scopes ?? {}, answer.scopes), answer.refused),
+        // What does not hold any more is not revived by allowing something else.
+        scopes: subtract(
+          union(before && holds(before, app, sessionUid) ? before.scopes : {}, answer.scopes),
+          answer.refused,
+        ),
         duration: answer.duration,
         ...(answer.duration === 'session' ? { sessionUid } : {}),
         ...(shown ? { shown } : {}),
@@ -140,14 +145,23 @@ function selfDescription({ selfRegistered, name, redirectUris }: App): string | 
   return selfRegistered ? digest('app shown', JSON.stringify([name, redirectUris])) : undefined
 }
 
+/**
+ * Whether a consent still counts: for the app as it was shown, in the session it was limited to. An app that registered itself and has been forgotten
+ * comes back as a stranger.
+ */
+function holds(consent: Consent, app: App, sessionUid: string | undefined): boolean {
+  const isStranger = app.source === 'self_registered' || app.source === 'document'
+  return (
+    !isStranger &&
+    consent.shown === selfDescription(app) &&
+    (consent.sessionUid === undefined || consent.sessionUid === sessionUid)
+  )
+}
+
 /** Compares what is asked with what was consented; an app of the operator's own needs no consent. */
 export function planGrant({ account, app, asked, consent, answer, sessionUid }: PlanRequest): Plan {
   if (app.firstParty) return { asked, granted: asked, missing: {} }
-  const valid =
-    consent &&
-    consent.accountId === account.id &&
-    consent.shown === selfDescription(app) &&
-    (consent.sessionUid === undefined || consent.sessionUid === sessionUid)
+  const valid = consent && consent.accountId === account.id && holds(consent, app, sessionUid)
   const allowed = union(valid ? consent.scopes : {}, answer?.scopes ?? {})
   const granted = intersect(asked, subtract(allowed, answer?.refused ?? {}))
   return { asked, granted, missing: answer ? {} : subtract(asked, granted) }
@@ -174,17 +188,20 @@ export function askedScopes(
   return Object.fromEntries([[IDENTITY, identity] as const, ...perResource].filter(([, scopes]) => scopes.length > 0))
 }
 
+interface Accumulating {
+  readonly shims: Shims
+  readonly app: App
+  readonly requested: readonly string[]
+  readonly identifiers: readonly string[]
+  readonly consent: Consent | undefined
+}
+
 /**
  * What an app that registered itself asks for when it steps up: this request's scopes and what the person has allowed it at the same resource before.
  * Such clients forget their earlier scopes (mcp.md F13, F14), and a narrower token would send them in circles. Every other app gets what it asks.
  */
-export function accumulated(
-  app: App,
-  requested: readonly string[],
-  identifiers: readonly string[],
-  consent: Consent | undefined,
-): string[] {
-  if (!app.selfRegistered) return [...requested]
+export function accumulated({ shims, app, requested, identifiers, consent }: Accumulating): string[] {
+  if (!app.selfRegistered || !shims.on('scope_accumulates')) return [...requested]
   return [...new Set([...requested, ...identifiers.flatMap((identifier) => consent?.scopes[identifier] ?? [])])]
 }
 

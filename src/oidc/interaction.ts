@@ -9,6 +9,7 @@ import type { Account } from '../accounts/account.ts'
 import type { Acr, Method } from '../accounts/assurance.ts'
 import type { App } from '../apps/app.ts'
 import { AppError } from '../errors.ts'
+import type { Shims } from '../shims.ts'
 import { type AccountSource, stands } from './accounts.ts'
 import type { Clients } from './clients.ts'
 import {
@@ -95,6 +96,7 @@ interface InteractionParts {
   readonly clients: Clients
   readonly grants: Grants
   readonly resources: Resources
+  readonly shims: Shims
   readonly accounts: AccountSource
 }
 
@@ -164,7 +166,8 @@ export function createInteractions(parts: InteractionParts): Interactions {
   ): Promise<Plan> => {
     const identifiers = named.map((resource) => resource.identifier)
     const consent = app.firstParty ? undefined : await grants.consentFor(account.id, app.clientId)
-    const requested = accumulated(app, String(library.params['scope'] ?? '').split(' '), identifiers, consent)
+    const asking = String(library.params['scope'] ?? '').split(' ')
+    const requested = accumulated({ shims: parts.shims, app, requested: asking, identifiers, consent })
     const asked = askedScopes(resources, requested, identifiers, app, account)
     const sessionUid = library.session?.uid
     return planGrant({ account, app, asked, consent, ...(sessionUid ? { sessionUid } : {}) })

@@ -6,6 +6,7 @@ import { hkdfSync } from 'node:crypto'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import type { Vault } from '../secrets.ts'
+import type { Shims } from '../shims.ts'
 import type { Store } from '../storage/store.ts'
 import { type AccountSource, createAccountFinder, createTokenClaims } from './accounts.ts'
 import type { CountCall } from './app-calls.ts'
@@ -21,6 +22,7 @@ import type { ProtocolEvents } from './events.ts'
 import { createGrants } from './grants.ts'
 import type { KeySource } from './key-source.ts'
 import { createLogoutPages, createNoticeQueue } from './logout.ts'
+import type { Served } from './mending.ts'
 import type { Pages } from './pages.ts'
 import { createGrantLoader, createPolicy } from './policy.ts'
 import type { ProviderParts } from './provider.ts'
@@ -34,6 +36,9 @@ import { createIntrospectionPolicy, ownTokenOnly } from './token-status.ts'
 
 export interface EngineParts {
   readonly settings: OidcSettings
+  readonly shims: Shims
+  /** Told which shims served an app, once its request has led to a code or a token. */
+  readonly served: Served
   readonly store: Store
   readonly vault: Vault
   readonly now: () => number
@@ -84,6 +89,7 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
     clients,
     grants,
     resources,
+    shims: parts.shims,
     refreshAbsoluteSeconds: settings.lifetimes.refreshAbsolute,
     now,
     onConsent: events.consented,
@@ -110,7 +116,7 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
     },
     deviceFlow: createDevicePages(pages, clients),
     logout: createLogoutPages({ pages, clients, onSignedOut }),
-    resourceLookup: { getResourceServerInfo: createResourceLookup(resources, clients) },
+    resourceLookup: { getResourceServerInfo: createResourceLookup(resources, clients, parts.shims) },
     defaultResource: resources.standard.identifier,
     ownTokenOnly,
     mayIntrospect: createIntrospectionPolicy(parts.accounts),

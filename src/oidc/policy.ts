@@ -6,6 +6,7 @@ import { interactionPolicy, type KoaContextWithOIDC, type Provider } from 'oidc-
 import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
 import { randomId } from '../secrets.ts'
+import type { Shims } from '../shims.ts'
 import type { Clients } from './clients.ts'
 import {
   accumulated,
@@ -19,6 +20,7 @@ import {
   type Plan,
   planGrant,
 } from './grants.ts'
+import { noteMended } from './mending.ts'
 import type { Resources } from './resources.ts'
 import { stepUpChecks } from './step-up.ts'
 import { workOf } from './work.ts'
@@ -43,6 +45,7 @@ interface PolicyParts {
   readonly clients: Clients
   readonly grants: Grants
   readonly resources: Resources
+  readonly shims: Shims
   readonly refreshAbsoluteSeconds: number
   readonly now: () => number
   /** Called before a person's answer takes effect: afterwards nobody is asked again, and a request that broke off in between would stay unnoted. */
@@ -55,7 +58,7 @@ interface PolicyParts {
 }
 
 /** The library's `loadExistingGrant`: a new grant for this authorization, holding what was consented of what is asked. Not yet stored. */
-export function createGrantLoader({ clients, grants, resources }: PolicyParts) {
+export function createGrantLoader({ clients, grants, resources, shims }: PolicyParts) {
   return async (ctx: KoaContextWithOIDC) => {
     const { oidc } = ctx
     const account = (oidc.account as unknown as ProtocolAccount).account
@@ -64,7 +67,9 @@ export function createGrantLoader({ clients, grants, resources }: PolicyParts) {
     if (!app) return undefined
     const identifiers = Object.keys(oidc.resourceServers ?? {})
     const consent = app.firstParty ? undefined : await grants.consentFor(account.id, clientId)
-    const requested = accumulated(app, [...oidc.requestParamScopes], identifiers, consent)
+    const asking = [...oidc.requestParamScopes]
+    const requested = accumulated({ shims, app, requested: asking, identifiers, consent })
+    if (requested.length > new Set(asking).size) noteMended(oidc.params as Record<string, unknown>, 'scope_accumulates')
     if (oidc.params && requested.length > 0) oidc.params['scope'] = requested.join(' ')
     const asked = askedScopes(resources, requested, identifiers, app, account)
     const answer = (oidc.result as { consent?: ConsentAnswer } | undefined)?.consent

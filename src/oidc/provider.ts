@@ -5,16 +5,19 @@
 import type { JWK } from 'jose'
 import { type Adapter, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
+import type { Shims } from '../shims.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createArtefactAdapter } from './adapter.ts'
 import { artefactId, type Model, models } from './artefacts.ts'
 import { replaceReplayDetection } from './assertions.ts'
+import { replaceSecrets } from './client-secrets.ts'
 import type { Clients } from './clients.ts'
 import { COOKIES, type ConfigurationParts, createConfiguration } from './configuration.ts'
 import { replaceContext } from './context.ts'
 import type { Middleware } from './endpoints.ts'
 import { keepClients } from './kept-clients.ts'
 import { type NoticeQueue, queueBackchannelLogout } from './logout.ts'
+import { judgeRedirects } from './redirects.ts'
 import type { Resources } from './resources.ts'
 import { createSessionAdapter } from './session-adapter.ts'
 import type { LimitSessions } from './session-limit.ts'
@@ -27,6 +30,7 @@ export interface ProviderParts extends AdapterParts {
   readonly endpoints: readonly Middleware[]
   readonly clients: Clients
   readonly resources: Resources
+  readonly shims: Shims
   readonly tokens: () => AccessTokens
   readonly notices: NoticeQueue
   readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
@@ -49,7 +53,8 @@ export function createProvider(parts: ProviderParts): Provider {
     createConfiguration({ ...parts.configuration, jwks: parts.jwks, adapter: (name) => adapterFor(parts, name) }),
   )
   pinRequest(provider, parts)
-  replaceContext(provider, parts.resources)
+  replaceContext(provider, parts.resources, parts.shims)
+  judgeRedirects(provider, parts.shims)
   replaceReplayDetection(provider, parts.store)
   queueBackchannelLogout(provider, parts.notices)
   keepClients(provider, (id) => findClient(parts, id))
@@ -148,21 +153,6 @@ function pinRequest(provider: Provider, { issuer, factsOf }: ProviderParts): voi
       },
     },
   })
-}
-
-/** Secrets are digests, several may live, and failures count against app and address. */
-function replaceSecrets(provider: Provider, { clients, verifySecret, admitClient }: ProviderParts): void {
-  const prototype = provider.Client.prototype as unknown as Record<string, unknown>
-  prototype['compareClientSecret'] = async function compare(this: { clientId: string }, secret: string) {
-    const app = await clients.app(this.clientId)
-    const ctx = currentContext()
-    return servedOrRefused(async () => {
-      const isRight = app !== undefined && (await verifySecret(app, secret, ctx))
-      if (isRight && ctx) await admitClient(ctx, app.clientId)
-      return isRight
-    })
-  }
-  prototype['includeSid'] = () => true
 }
 
 /**

@@ -5,21 +5,25 @@
  */
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
+import type { Shims } from '../shims.ts'
 import type { AccessTokenClaims, AccessTokens } from './access-tokens.ts'
 import { type AccountSource, stands } from './accounts.ts'
 import type { Clients } from './clients.ts'
+import type { Served } from './mending.ts'
 import { canonical } from './resources.ts'
 import type { StepUpHints } from './step-up-hints.ts'
 
 interface StatusParts {
   readonly hints: Pick<StepUpHints, 'ask'>
+  readonly shims: Shims
+  readonly served: Served
   readonly tokens: () => AccessTokens
   readonly clients: Clients
   readonly onRevoked: (ctx: KoaContextWithOIDC, claims: AccessTokenClaims) => Promise<void>
 }
 
 /** Answers introspection and revocation of structured tokens after the library has authenticated the caller. */
-export function createTokenStatus({ tokens, clients, onRevoked, hints }: StatusParts) {
+export function createTokenStatus({ tokens, clients, onRevoked, hints, shims, served }: StatusParts) {
   return async (ctx: KoaContextWithOIDC): Promise<void> => {
     const { route, client, params } = ctx.oidc
     const declined = (ctx.body as { error?: string } | undefined)?.error === 'unsupported_token_type'
@@ -31,8 +35,17 @@ export function createTokenStatus({ tokens, clients, onRevoked, hints }: StatusP
       const isKnown = checked.ok && caller !== undefined && mayKnow(caller, checked.claims)
       ctx.body = isKnown ? introspected(checked.claims) : { active: false }
       const wantsStepUp = (ctx.oidc.body as { step_up?: unknown } | undefined)?.step_up === 'true'
-      if (isKnown && wantsStepUp && checked.grantId && isItsServer(caller, checked.claims))
+      if (
+        isKnown &&
+        wantsStepUp &&
+        checked.grantId &&
+        isItsServer(caller, checked.claims) &&
+        shims.on('step_up_hint')
+      ) {
         await hints.ask(checked.grantId)
+        const app = await clients.app(checked.claims.client_id)
+        if (app) served(app, ['step_up_hint'])
+      }
       return
     }
     ctx.body = ''

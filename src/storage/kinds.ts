@@ -36,7 +36,9 @@ export const kinds = {
   usage: { durable: true, unique: [], groups: ['subject'] },
   elevation_request: { durable: true, unique: [], groups: ['ownerId'] },
   denial: { durable: false, unique: [], groups: ['ownerId'] },
+  registration_token: { durable: true, unique: [], groups: ['handle'] },
   client_document: { durable: false, unique: [], groups: [] },
+  client_software: { durable: false, unique: [], groups: [] },
   interaction: { durable: false, unique: [], groups: ['accountId'] },
 } as const satisfies Record<string, KindShape>
 

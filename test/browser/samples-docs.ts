@@ -2,6 +2,7 @@
  * Samples of the pages that explain.
  */
 import { page } from '../../src/http/views.ts'
+import { shimNames, shims } from '../../src/shims.ts'
 
 export const docsSamples = {
   'docs-error': page('docs/error', { code: 'insufficient_user_authentication', status: 401 }),
@@ -19,6 +20,24 @@ export const docsSamples = {
             statuses: [201, 400, 401, 403, 404, 409, 413, 415, 429, 503],
           },
         ],
+      },
+    ],
+  }),
+  'docs-clients': page('docs/clients', {
+    rows: [...shimNames].map((name, index) => ({ name, ...shims[name], isOn: index !== 2 })),
+    served: [
+      {
+        software: 'vscode.dev',
+        source: 'document',
+        shims: [
+          { name: 'document_loopback_port', count: 128, lastAt: Date.UTC(2026, 10, 3) },
+          { name: 'grant_types_unknown', count: 1, lastAt: Date.UTC(2026, 10, 1) },
+        ],
+      },
+      {
+        software: 'Desk Agent',
+        source: 'self_registered',
+        shims: [{ name: 'application_type_missing', count: 12, lastAt: Date.UTC(2026, 10, 2) }],
       },
     ],
   }),
