@@ -409,6 +409,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       audience: engine.resources.standard.identifier,
       anyone,
       checkToken: engine.checkProven,
+      proofAlgorithms: engine.proofAlgorithms,
       makeKeyToken: engine.makeKeyToken,
       bearers,
       limiter,

@@ -26,6 +26,7 @@ export const errorCodes = {
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'Something went wrong' },
   outbound_refused: { status: 502, title: 'An outgoing request was refused or failed' },
+  unavailable: { status: 503, title: 'Something this answer needs cannot be reached' },
   overloaded: { status: 503, title: 'Busy right now' },
   store_unavailable: { status: 503, title: 'The store cannot be reached' },
 } as const

@@ -7,7 +7,7 @@ import type { AccessRule } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
 import { type ApiCaller, keyCaller } from './caller.ts'
 import { isExplaining, type Looking, looking } from './looking.ts'
-import { type CredentialParts, callerOf, credentialOf } from './presented.ts'
+import { type CredentialParts, callerOf, credentialOf, schemeOf } from './presented.ts'
 import { isRecent } from './recent.ts'
 import { challenge, keyStanding } from './refusals.ts'
 import { noteDenial, useToken } from './token-use.ts'
@@ -112,6 +112,6 @@ async function stepUp(parts: CredentialParts, ctx: HttpContext, { account, kind,
     max_age: String(parts.recentSeconds),
   }
   return new AppError('insufficient_user_authentication', 'Sign in again to do this.', {
-    details: { ...challenge(parts, fields), errorRef, reason: told.reason },
+    details: { ...challenge({ ...parts, scheme: schemeOf(ctx) }, fields), errorRef, reason: told.reason },
   })
 }

@@ -15,6 +15,8 @@ import { invalidToken, unauthenticated } from './refusals.ts'
 
 export interface CredentialParts {
   readonly issuer: string
+  /** What proofs of possession may be signed by (RFC 9449 §7.1). */
+  readonly proofAlgorithms: readonly string[]
   /** The resource this API is. */
   readonly audience: string
   readonly checkToken: (
@@ -63,6 +65,11 @@ export function credentialOf(parts: CredentialParts, { req }: HttpContext): { sc
   if (credential === '')
     throw invalidToken(parts, 'The Authorization header is not well-formed.', { reason: 'malformed' })
   return { scheme: scheme.toLowerCase(), credential }
+}
+
+/** How the request shows its token. */
+export function schemeOf({ req }: HttpContext): 'Bearer' | 'DPoP' {
+  return /^dpop /i.test(req.headers.authorization ?? '') ? 'DPoP' : 'Bearer'
 }
 
 /** By what an access token's requests are counted: the app and the account together. */

@@ -1,5 +1,6 @@
 /**
- * How the API refuses a credential: problem documents with the challenge of RFC 6750 §3, pointing to the resource's metadata (RFC 9728 §5.1). The
+ * How the API refuses a credential: problem documents with the challenge of RFC 6750 §3, for tokens that are bound to a key that of RFC 9449 §7.1,
+ * pointing to the resource's metadata (RFC 9728 §5.1). The
  * wire says no more than it must; what exactly was wrong stands behind the reference, for the owner.
  */
 import { AppError } from '../errors.ts'
@@ -8,21 +9,32 @@ import type { Denied, Verdict } from '../keys/check.ts'
 import { sunsetHeaders } from '../overlap.ts'
 import { rateLimitHeaders, type Standing } from '../security/rate-limit.ts'
 
-/** Where the challenge points. */
+/** Where the challenge points, and how a token was or should have been shown. */
 interface Place {
   readonly issuer: string
+  /** What proofs of possession may be signed by. */
+  readonly proofAlgorithms: readonly string[]
+  readonly scheme?: 'Bearer' | 'DPoP'
 }
 
 const metadataOf = ({ issuer }: Place) => `resource_metadata="${issuer}/.well-known/oauth-protected-resource/api/v1"`
 
 export function challenge(parts: Place, fields: Readonly<Record<string, string>>): { headers: Record<string, string> } {
   const told = Object.entries(fields).map(([name, value]) => `${name}="${value}"`)
-  return { headers: { 'WWW-Authenticate': ['Bearer realm="licet"', ...told, metadataOf(parts)].join(', ') } }
+  const { scheme = 'Bearer' } = parts
+  const algorithms = scheme === 'DPoP' ? [algorithmsOf(parts)] : []
+  const words = [`${scheme} realm="licet"`, ...told, ...algorithms, metadataOf(parts)]
+  return { headers: { 'WWW-Authenticate': words.join(', ') } }
 }
 
+const algorithmsOf = ({ proofAlgorithms }: Place) => `algs="${proofAlgorithms.join(' ')}"`
+
+/** Both ways to show a token are offered (RFC 9449 §7.2). */
 export function unauthenticated(parts: Place): AppError {
+  const { headers } = challenge(parts, {})
+  const both = `${headers['WWW-Authenticate']}, DPoP realm="licet", ${algorithmsOf(parts)}`
   return new AppError('unauthenticated', 'Send an access token, an API key or a personal access token as a bearer.', {
-    details: challenge(parts, {}),
+    details: { headers: { 'WWW-Authenticate': both } },
   })
 }
 

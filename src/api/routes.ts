@@ -24,7 +24,15 @@ import { createVerifyRoutes, type VerifyParts } from './verify.ts'
 interface ApiParts
   extends Pick<
     CredentialParts,
-    'issuer' | 'audience' | 'checkToken' | 'limiter' | 'now' | 'recentSeconds' | 'administration' | 'bearers'
+    | 'issuer'
+    | 'audience'
+    | 'proofAlgorithms'
+    | 'checkToken'
+    | 'limiter'
+    | 'now'
+    | 'recentSeconds'
+    | 'administration'
+    | 'bearers'
   > {
   readonly keys: Keys
   readonly anyone: AccessRule<Caller>

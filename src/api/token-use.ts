@@ -6,7 +6,7 @@ import type { HttpContext } from '../http/server.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
 import { type ApiCaller, tokenCaller } from './caller.ts'
-import { agentOf, type CredentialParts, callerOf, requestLine, tokenLimitKey } from './presented.ts'
+import { agentOf, type CredentialParts, callerOf, requestLine, schemeOf, tokenLimitKey } from './presented.ts'
 import { insufficientScope, invalidToken, rateLimited, tellStanding } from './refusals.ts'
 
 interface TokenAttempt {
@@ -25,7 +25,8 @@ export async function useToken(
 ): Promise<ApiCaller> {
   const proof = scheme === 'dpop' ? { proof: String(ctx.req.headers['dpop'] ?? '') } : {}
   const checked = await parts.checkToken(token, { method: ctx.method, path: ctx.state.path, ...proof })
-  if (!checked.ok) throw await tokenRefusal(parts, ctx, checked)
+  const place = { ...parts, scheme: schemeOf(ctx) }
+  if (!checked.ok) throw await tokenRefusal(place, ctx, checked)
   const { claims } = checked
   const count = (outcome: 'ok' | 'denied' | 'limited') => countCall(parts, claims, outcome)
   const credential = `access_token:${claims.jti}`
@@ -36,13 +37,13 @@ export async function useToken(
   }
   parts.bearers.remember(ctx, { ownerId, credential })
   if (claims.aud !== audience)
-    throw invalidToken(parts, 'The access token is not for this API.', await noted('audience_mismatch', claims.aud))
+    throw invalidToken(place, 'The access token is not for this API.', await noted('audience_mismatch', claims.aud))
   const limit = await parts.limiter.take('api_credential', tokenLimitKey(claims))
   tellStanding(ctx, limit)
   if (limit && !limit.allowed) throw rateLimited(limit, (await noted('rate_limited', limit.policy)).errorRef)
   const held = claims.scope?.split(' ') ?? []
   const missing = needed.filter((scope) => !held.includes(scope))
-  if (missing.length > 0) throw insufficientScope(parts, needed, await noted('scope_missing', missing.join(' ')))
+  if (missing.length > 0) throw insufficientScope(place, needed, await noted('scope_missing', missing.join(' ')))
   count('ok')
   const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
   return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
@@ -67,14 +68,16 @@ export function noteDenial({ denials, now }: CredentialParts, ctx: HttpContext, 
 }
 
 async function tokenRefusal(
-  parts: CredentialParts,
+  parts: CredentialParts & { readonly scheme: 'Bearer' | 'DPoP' },
   ctx: HttpContext,
   { fault, claims }: Extract<CheckedToken, { ok: false }>,
 ): Promise<AppError> {
   const told = claims && { ownerId: await ownerOf(parts, claims), credential: `access_token:${claims.jti}` }
   const errorRef = told ? await noteDenial(parts, ctx, { ...told, reason: fault }) : parts.denials.newRef()
   const description = fault === 'expired' ? 'The access token has expired.' : 'The access token is not valid.'
-  return invalidToken(parts, description, { errorRef, reason: fault })
+  // Who shows a bound token as a plain bearer is told how to show it (RFC 9449 §7.1).
+  const place = fault === 'dpop_mismatch' ? { ...parts, scheme: 'DPoP' as const } : parts
+  return invalidToken(place, description, { errorRef, reason: fault })
 }
 
 /** Who reads why a token was refused: the person it speaks for; where an app speaks for itself, the account that the app belongs to. */

@@ -7,13 +7,13 @@ import type { IncomingMessage } from 'node:http'
 import type { ZodType } from 'zod'
 import { AppError } from '../errors.ts'
 import { mediaTypeOf, readBytes } from './bytes.ts'
+import { parseJson } from './json.ts'
 import type { HttpContext } from './server.ts'
 import { type FileField, readUpload } from './upload.ts'
 
 export const MAX_FORM = 57_344
 export const MAX_JSON = 102_400
 const MAX_PARAMETERS = 200
-const MAX_DEPTH = 20
 
 /** Parameters in the order they came. */
 export type Pairs = readonly (readonly [string, string])[]
@@ -80,17 +80,9 @@ function fileFieldOf({ state: { target } }: HttpContext): FileField | undefined 
   return target?.kind === 'route' ? target.route.file : undefined
 }
 
-/** Any JSON value of at most 100 kB and 20 levels without `__proto__`. */
+/** Any JSON value of at most 100 kB that `parseJson` takes. */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
-  const text = await readText(request, MAX_JSON)
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw new AppError('invalid_request', 'The body is not valid JSON.')
-  }
-  refuseUnsafe(value, 1)
-  return value
+  return parseJson(await readText(request, MAX_JSON))
 }
 
 function hasNoBody({ headers }: IncomingMessage): boolean {
@@ -129,15 +121,6 @@ const twice = (name: string) => ({ pointer: pointerOf([name]), code: 'repeated',
 /** A JSON pointer (RFC 6901); names from outside are cut. */
 export function pointerOf(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-}
-
-/** Throws for `__proto__` (prototype pollution) and for values nested deeper than any input of ours. */
-function refuseUnsafe(value: unknown, depth: number): void {
-  if (typeof value !== 'object' || value === null) return
-  if (depth > MAX_DEPTH) throw new AppError('invalid_request', `The body is nested deeper than ${MAX_DEPTH} levels.`)
-  if (Object.hasOwn(value, '__proto__'))
-    throw new AppError('invalid_request', 'The body holds a name that is not allowed.')
-  for (const inner of Object.values(value)) refuseUnsafe(inner, depth + 1)
 }
 
 async function readText(request: IncomingMessage, limit: number): Promise<string> {

@@ -36,12 +36,18 @@ const oauthCodes: Partial<Record<ErrorCode, string>> = {
   invalid_configuration: 'server_error',
   outbound_refused: 'server_error',
   rate_limited: 'temporarily_unavailable',
+  unavailable: 'temporarily_unavailable',
   overloaded: 'temporarily_unavailable',
   store_unavailable: 'temporarily_unavailable',
 }
 
 /** Seconds a caller should wait when the error itself does not say. */
-const defaultRetryAfter: Partial<Record<ErrorCode, number>> = { overloaded: 1, store_unavailable: 1, rate_limited: 1 }
+const defaultRetryAfter: Partial<Record<ErrorCode, number>> = {
+  unavailable: 1,
+  overloaded: 1,
+  store_unavailable: 1,
+  rate_limited: 1,
+}
 
 /** @returns a function that answers a request with an error; it never throws, whatever it is given. */
 export function createFailure({ issuer, log, draw, showReasons, refOf }: FailureOptions) {

@@ -20,7 +20,7 @@ export interface ClaimRequest {
   readonly scopes: readonly string[]
 }
 
-/** Asks the hook; the answer's `claims`, or undefined when it may be left out. Throws `outbound_refused` when the policy is to refuse. */
+/** Asks the hook; the answer's `claims`, or undefined when it may be left out. Throws `unavailable` when the policy is to refuse. */
 export type AskHook = (request: ClaimRequest) => Promise<Record<string, unknown> | undefined>
 
 /** The custom claims of one token under the precedence above. */
@@ -115,7 +115,8 @@ export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch, onFailure: 
         onFailure(cause)
         return undefined
       }
-      throw new AppError('outbound_refused', 'The claims for this token could not be obtained', { cause })
+      // 503, not 502: nothing between here and the app must take this for a server that is broken, and the app tries again.
+      throw new AppError('unavailable', 'The claims for this token could not be obtained', { cause })
     }
   }
 }

@@ -17,7 +17,7 @@ import { createKeyStatus } from './key-status.ts'
 import { createKeyTokens, type KeyTokenRequest } from './key-tokens.ts'
 import { createNobodySignedIn, createSignOutFollowUp } from './logout.ts'
 import { tellMended } from './mending.ts'
-import { type Published, publish } from './metadata.ts'
+import { DPOP_ALGORITHMS, type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts, type Pieces } from './pieces.ts'
 import { createProofCheck, createProvenKey } from './proofs.ts'
 import { createProvider, sessionCookie } from './provider.ts'
@@ -132,6 +132,7 @@ export async function createEngine(parts: EngineParts) {
     tokens: () => tokens,
     /** As `tokens().check`, with the proof of possession where the token is bound. */
     checkProven: createProofCheck({ issuer: settings.issuer, store, tokens: () => tokens, now }),
+    proofAlgorithms: DPOP_ALGORITHMS,
     /** An access token that is made from a key, for the resource with that identifier. */
     makeKeyToken({ audience, ...wish }: Omit<KeyTokenRequest, 'resource' | 'app'> & { audience: string }) {
       return makeKeyToken({ ...wish, resource: resources.find(audience) ?? resources.standard })

@@ -215,7 +215,15 @@ test('a token that is bound to a key opens the API with a fresh proof for this v
   const proof = await good()
   assert.equal((await send(proof)).status, 200)
   assert.equal((await send(proof)).status, 401, 'a proof that was used')
-  assert.equal((await send(await good(), 'Bearer')).status, 401, 'as a plain bearer')
+  const plain = await send(await good(), 'Bearer')
+  assert.equal(plain.status, 401, 'as a plain bearer')
+  const told = (answer: ApiAnswer) => String(answer.headers['www-authenticate'])
+  assert.match(told(plain), /^DPoP realm="licet", error="invalid_token".*, algs="ES256 /, 'RFC 9449 §7.1')
+  assert.match(told(await send('nothing')), /^DPoP realm="licet", error="invalid_token".*, algs="ES256 /)
+  assert.match(
+    told(await callApi(licet.issuer, 'GET', '/api/v1/keys')),
+    /^Bearer realm="licet".*, DPoP realm="licet", algs="/,
+  )
   const bent = [
     await dpop(key, url, { method: 'POST', accessToken: token }),
     await dpop(key, `${licet.issuer}/api/v1/tokens`, { method: 'GET', accessToken: token }),

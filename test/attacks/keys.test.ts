@@ -89,6 +89,9 @@ test('AK1: what is too much, or of another form, is refused', async () => {
     'text',
   ])
     assert.equal((await ada.call('POST', '/api/v1/keys', { json })).status, 400, JSON.stringify(json)?.slice(0, 80))
+  const body = '{"name":"x","scopes":["data:read"],"scopes":["api:write"]}'
+  const twice = await ada.call('POST', '/api/v1/keys', { body, headers: { 'content-type': 'application/json' } })
+  assert.equal(twice.status, 400, 'a name twice: what is in between may have read the other one')
 })
 
 test('AK2: an owner who loses a right loses it in every key at once', async () => {

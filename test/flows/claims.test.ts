@@ -190,10 +190,10 @@ test('the hook is told for whom, for which app, grant, resource and scopes, unde
   assert.equal(JSON.parse(second.body).grant_type, 'refresh_token')
 })
 
-/** What a strict client throws at an answer of 502: the answer is its cause. */
+/** What a strict client throws at an answer of 503: the answer is its cause. */
 function unavailable({ cause }: { cause?: unknown }): boolean {
   assert.ok(cause instanceof Response)
-  assert.equal(cause.status, 502)
+  assert.equal(cause.status, 503)
   assert.ok(Number(cause.headers.get('retry-after')) > 0)
   return true
 }

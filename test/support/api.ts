@@ -21,6 +21,8 @@ export interface ApiCall extends Sending {
   readonly token?: string | undefined
   /** Sent as JSON. */
   readonly json?: unknown
+  /** Sent as it is. */
+  readonly body?: string
 }
 
 /** One request with a bearer credential. */
