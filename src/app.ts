@@ -5,6 +5,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { signInSecond } from './accounts/account.ts'
 import { isAtLeast } from './accounts/assurance.ts'
+import { createAttention } from './accounts/attention.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
 import { createDirectory } from './accounts/directory.ts'
 import { createOperatorActs } from './accounts/operator-acts.ts'
@@ -49,6 +50,7 @@ import { createSignUpPages } from './interactions/sign-up.ts'
 import { createStart } from './interactions/start.ts'
 import type { BeginVerification } from './interactions/unverified.ts'
 import { createVerify, keepVerification } from './interactions/verify.ts'
+import { findExpiring } from './keys/expiring.ts'
 import { createAccountMessages } from './mail/account-messages.ts'
 import { createKeyMessages } from './mail/key-messages.ts'
 import { createMessages } from './mail/messages.ts'
@@ -71,7 +73,6 @@ import { createGuesses } from './security/guesses.ts'
 import { createSecurityHeaders } from './security/headers.ts'
 import { createNetwork, limitKeys } from './security/network.ts'
 import { createRateLimiter, rateLimitHeaders, type Standing } from './security/rate-limit.ts'
-import { createAttention } from './settings/attention.ts'
 import { createOnce } from './settings/once.ts'
 import { recoveredPath } from './settings/recovered.ts'
 import { createSettings } from './settings/settings.ts'
@@ -263,6 +264,21 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     const { handle } = await people.verification.begin(account, returnTo)
     return keepVerification(handle)
   }
+  const attention = createAttention({
+    ...people,
+    now,
+    expiring: (accountId, withinMs) => findExpiring(core, accountId, withinMs),
+    async newApps(accountId, since) {
+      const { items } = await engine.consents.list(accountId, { limit: 5 })
+      const fresh = items.filter(({ firstAt }) => firstAt > since)
+      return Promise.all(
+        fresh.map(async ({ id, clientId, firstAt }) => {
+          const app = await apps.find(clientId)
+          return { id, name: app?.name ?? clientId, at: firstAt }
+        }),
+      )
+    },
+  })
   const settingsForm = formOf(csrf, signedIn, ({ sid }) => sid)
   const access = {
     signedIn,
@@ -331,7 +347,10 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       draw,
       profile: {
         accounts,
-        attention: createAttention(people.factors),
+        attention,
+        editable: config.profile.attributes,
+        pictures: people.pictures,
+        anyone,
       },
       unverified: { beginVerification },
       recovered: {

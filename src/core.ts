@@ -78,7 +78,7 @@ export async function openCore(
   const store = around(opened)
   const vault = createVault(config.secrets)
   const audit = createAudit({ store, now })
-  const accounts = createAccounts({ store, audit, now, passwords })
+  const accounts = createAccounts({ store, audit, now, passwords, editable: config.profile.attributes })
   const outbound = createOutbound({
     resolve: createResolve(),
     allowNetworks: config.outbound.allowNetworks,

@@ -11,7 +11,14 @@ import type { Store } from '../storage/store.ts'
 import { type Account, type AccountRecord, isAdministrator, type Role, toAccount } from './account.ts'
 import { type Apply, createApply, missing, type Next, stamped } from './apply.ts'
 import { readEmail } from './email.ts'
-import { type AccountChange, type NewAccount, newRecord, takeChange } from './fields.ts'
+import {
+  type AccountChange,
+  type EditableAttribute,
+  editedAttributes,
+  type NewAccount,
+  newRecord,
+  takeChange,
+} from './fields.ts'
 import { leaveAdministration, withoutMark } from './last-administrator.ts'
 import type { Passwords } from './password.ts'
 
@@ -59,7 +66,15 @@ interface Changing {
 
 export type Accounts = Finding & Keeping & Changing
 
-type Dependencies = { store: Store; audit: Audit; now: () => number; passwords: Passwords }
+interface Dependencies {
+  readonly store: Store
+  readonly audit: Audit
+  readonly now: () => number
+  readonly passwords: Passwords
+  /** What people may change about themselves besides name and language. */
+  readonly editable?: readonly EditableAttribute[]
+}
+
 export function createAccounts(dependencies: Dependencies): Accounts {
   return { ...finding(dependencies), ...keeping(dependencies), ...changing(dependencies) }
 }
@@ -151,9 +166,11 @@ function changing(dependencies: Dependencies): Changing {
   const change = createApply(dependencies)
   return {
     async change(caller, id, wanted) {
-      const fields = takeChange(wanted)
-      const details = { fields: Object.keys(fields).join(' ') }
-      return change(caller, 'account.changed', id, (record) => ({ ...record, ...fields }), details)
+      const { attributes, ...fields } = takeChange(wanted, dependencies.editable)
+      const details = { fields: Object.keys({ ...fields, ...attributes }).join(' ') }
+      const edited = (record: AccountRecord) =>
+        attributes ? { attributes: editedAttributes(record.attributes, attributes) } : {}
+      return change(caller, 'account.changed', id, (record) => ({ ...record, ...fields, ...edited(record) }), details)
     },
     async signOutEverywhere(caller, id) {
       return change(caller, 'account.signed_out_everywhere', id, (record) => ({ ...record, epoch: record.epoch + 1 }))

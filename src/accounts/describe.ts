@@ -22,3 +22,8 @@ export function describeAccount(account: Account) {
     updated_at: at(account.updatedAt),
   }
 }
+
+/** What a page shows of an account: whose it is, and nothing that apps or other people could not see. */
+export function shownAccount({ email, name, picture }: Account): { email: string; name?: string; picture?: string } {
+  return { email, ...(name ? { name } : {}), ...(picture ? { picture } : {}) }
+}

@@ -10,7 +10,7 @@ import type { Accounts } from './accounts.ts'
 import type { Factors } from './factors.ts'
 import { type AccountChange, takeChange } from './fields.ts'
 
-export interface OperatorChange extends AccountChange {
+export interface OperatorChange extends Omit<AccountChange, 'attributes'> {
   readonly role?: Role
   /** Replaces all. */
   readonly attributes?: unknown

@@ -39,6 +39,8 @@ export interface RememberedDevices {
     account: Account,
     from: { readonly ip?: string | undefined; readonly userAgent?: string | undefined; readonly trust?: boolean },
   ): Promise<Remembered>
+  /** When the newest device began that was first seen after `since` and is not the account's first; milliseconds since 1970. */
+  newSince(account: Account, since: number): Promise<number | undefined>
   /** No device spares the second factor any more: a factor changed. */
   distrustAll(accountId: string): Promise<void>
   forgetAll(accountId: string): Promise<void>
@@ -105,6 +107,12 @@ export function createRememberedDevices({ store, accounts, now, trustDays }: Dep
       const isBeginning = first.items.length === 0 && now() - account.createdAt < DAY_MS
       const others = tokensIn(cookie).filter((other) => other !== token)
       return { cookie: [token, ...others].slice(0, TOKENS).join('.'), isNews: !known && !isBeginning }
+    },
+    async newSince(account, since) {
+      const { items } = await pages(account.id, MOST)
+      const begun = items.map(({ value }) => value.createdAt).sort((left, right) => right - left)
+      const [newest] = begun
+      return begun.length > 1 && newest !== undefined && newest > since ? newest : undefined
     },
     async distrustAll(accountId) {
       const { items } = await pages(accountId, 2 * MOST)

@@ -108,6 +108,7 @@ function assemble(settings: Settings, found: Found): Config {
       ...settings.passwords,
       breachFile: settings.passwords.breachFile === null ? undefined : resolve(cwd, settings.passwords.breachFile),
     },
+    profile: settings.profile,
     consent: settings.consent,
     keys: settings.keys,
     rateLimits: settings.rate_limits,

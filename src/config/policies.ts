@@ -74,6 +74,32 @@ const passwords = z
   })
   .transform((file) => ({ minLength: file.min_length, breachFile: file.breach_file }))
 
+const attribute = z.strictObject({
+  name: option(
+    z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, { error: 'lower-case letters, digits and _' }),
+    'The attribute of the account.',
+  ),
+  label: option(words(60), 'What people read beside it.'),
+  choices: option(
+    z.array(words(100)).min(1).optional(),
+    'The values it may have; any short text when none are named.',
+    {
+      takes: 'list of texts',
+    },
+  ),
+})
+
+const profile = z.strictObject({
+  attributes: option(
+    z
+      .array(attribute)
+      .max(20)
+      .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, { error: 'each name once' })
+      .prefault([]),
+    'Attributes that people may change about themselves. What they say there must decide nothing about what they may do.',
+  ),
+})
+
 const consent = z
   .strictObject({
     default_duration: option(
@@ -202,6 +228,7 @@ export const policyOptions = {
   sign_up: option(signUp.prefault({}), 'New accounts.'),
   mfa: option(mfa.prefault({}), 'Second factors.'),
   passwords: option(passwords.prefault({}), 'Passwords.'),
+  profile: option(profile.prefault({}), 'What people may say about themselves besides name, language and picture.'),
   consent: option(consent.prefault({}), 'The consent page.'),
   keys: option(keys.prefault({}), 'API keys and personal access tokens.'),
   rate_limits: option(rateLimits.prefault({}), 'How many requests are answered; `off` switches a limit off.'),

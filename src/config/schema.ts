@@ -57,6 +57,7 @@ export type Config = Deep<{
   mfa: Settings['mfa']
   /** `breachFile` is an absolute path. */
   passwords: { minLength: number; breachFile: string | undefined }
+  profile: Settings['profile']
   consent: Settings['consent']
   keys: Settings['keys']
   rateLimits: Settings['rate_limits']

@@ -48,7 +48,7 @@ export interface PageAnswer {
   status?: number
   headers?: Record<string, string>
   cookies?: readonly Cookie[]
-  account?: { readonly email: string; readonly name?: string }
+  account?: { readonly email: string; readonly name?: string; readonly picture?: string }
   csrfScope?: string
 }
 

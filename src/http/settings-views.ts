@@ -24,19 +24,39 @@ export interface Shell {
 
 /** Something the person should look at, and where to mend it. */
 export interface SettingsCard {
-  readonly kind: 'unverified_email' | 'no_second_factor' | 'few_recovery_codes'
+  readonly kind:
+    | 'unverified_email'
+    | 'no_second_factor'
+    | 'few_recovery_codes'
+    | 'keys_expiring'
+    | 'tokens_expiring'
+    | 'new_device'
+    | 'new_app'
   readonly url: string
   readonly count?: number
+  /** Whose: the app's. */
+  readonly name?: string
   /** Milliseconds since 1970. */
   readonly at?: number
 }
 
-export type ProfileProblem = 'name'
+/** What was not taken: a field of the form, or the picture. */
+export type ProfileProblem = 'name' | 'picture' | `attribute_${string}`
+
+/** Something a person may say about themselves; its field is `attribute_<name>`. */
+export interface AttributeShown {
+  readonly name: string
+  readonly label: string
+  readonly value: string
+  readonly choices?: readonly string[]
+}
 
 export interface ProfileModel {
   readonly shell: Shell
   readonly name: string
   readonly locale: string
+  readonly attributes: readonly AttributeShown[]
+  readonly picture?: string
   readonly email: string
   readonly emailVerified: boolean
   readonly createdAt: number

@@ -25,6 +25,8 @@ export interface AskingApp {
 export interface ShownAccount {
   readonly email: string
   readonly name?: string
+  /** Its address on this server. */
+  readonly picture?: string
 }
 
 /** `wrong` covers the unknown account and the wrong password alike. `stale`: the form's CSRF token no longer fits. */

@@ -3,10 +3,11 @@
  * What may be ticked off: everything the app marked optional, and everything it asked for in bulk.
  */
 import { z } from 'zod'
+import { shownAccount } from '../accounts/describe.ts'
 import { type Consent, type PageAnswer, page, type ScopeGroup, type ScopeRow } from '../http/views.ts'
 import { type ConsentAnswer, type Duration, IDENTITY, type ScopeMap } from '../oidc/grants.ts'
 import type { OpenInteraction } from '../oidc/interaction.ts'
-import { hostOf, shownAccount, shownApp, warningsFor } from './shown.ts'
+import { hostOf, shownApp, warningsFor } from './shown.ts'
 
 /** What the consent page needs to know of a scope. */
 export type ScopeLookup = (

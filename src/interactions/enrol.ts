@@ -6,6 +6,7 @@
  *   POST /interaction/:uid/continue   the recovery codes are kept
  */
 import type { z } from 'zod'
+import { shownAccount } from '../accounts/describe.ts'
 import type { Factors } from '../accounts/factors.ts'
 import type { Totp } from '../accounts/totp.ts'
 import { hasCode } from '../errors.ts'
@@ -15,7 +16,7 @@ import { type PageAnswer, page } from '../http/views.ts'
 import type { HalfSignIn, Interactions, OpenInteraction } from '../oidc/interaction.ts'
 import type { Progress, Shown, Visited } from './progress.ts'
 import type { CodeForm } from './second-factor.ts'
-import { shownAccount, shownApp } from './shown.ts'
+import { shownApp } from './shown.ts'
 
 export interface EnrolParts {
   readonly totp: Pick<Totp, 'begin' | 'pending'>

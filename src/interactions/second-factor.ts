@@ -10,13 +10,14 @@ import { z } from 'zod'
 import type { Account } from '../accounts/account.ts'
 import type { Method } from '../accounts/assurance.ts'
 import type { Guessed } from '../accounts/code-guesses.ts'
+import { shownAccount } from '../accounts/describe.ts'
 import type { Answer, Handler, RequestFacts } from '../http/route.ts'
 import type { FactorWay, PasskeyAsked, SecondFactorProblem } from '../http/sign-in-views.ts'
 import { type PageAnswer, page } from '../http/views.ts'
 import type { Audit } from '../observability/audit.ts'
 import type { HalfSignIn, OpenInteraction } from '../oidc/interaction.ts'
 import type { Progress, Shown, UnfinishedStep, Visited } from './progress.ts'
-import { shownAccount, shownApp } from './shown.ts'
+import { shownApp } from './shown.ts'
 
 export interface CodeChecks {
   readonly totp: { check(accountId: string, code: string): Promise<Guessed> }

@@ -2,14 +2,9 @@
  * What a page shows of an app, an account and scopes. Names an app gave itself never stand alone: the host goes with them, and how much an
  * operator knows of the app. Pages themselves belong to `sign-in.ts`, `consent.ts` and `protocol-pages.ts`.
  */
-import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
 import { standingOf } from '../apps/vendor.ts'
-import type { AskingApp, ConsentWarning, ShownAccount } from '../http/views.ts'
-
-export function shownAccount({ email, name }: Account): ShownAccount {
-  return name ? { email, name } : { email }
-}
+import type { AskingApp, ConsentWarning } from '../http/views.ts'
 
 export function shownApp(app: App, redirectUri?: string): AskingApp {
   // An app that is a document is known by where the document stands; a link an app gave itself counts once an operator has checked it.

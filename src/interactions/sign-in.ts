@@ -4,10 +4,11 @@
 import { z } from 'zod'
 import { type Account, signInSecond } from '../accounts/account.ts'
 import type { Authenticated } from '../accounts/authenticate.ts'
+import { shownAccount } from '../accounts/describe.ts'
 import type { PasskeyAsked } from '../http/sign-in-views.ts'
 import { type PageAnswer, page, type SignIn, type SignInProblem } from '../http/views.ts'
 import type { HalfSignIn, OpenInteraction } from '../oidc/interaction.ts'
-import { shownAccount, shownApp } from './shown.ts'
+import { shownApp } from './shown.ts'
 
 export const SignInForm = z.object({
   email: z.string().max(1000).default(''),

@@ -5,10 +5,11 @@
  *   POST /interaction/:uid/verify   sends the mail and goes to the page of its code
  */
 import type { Account } from '../accounts/account.ts'
+import { shownAccount } from '../accounts/describe.ts'
 import type { Answer, Cookie, Handler } from '../http/route.ts'
 import { type PageAnswer, page } from '../http/views.ts'
 import type { OpenInteraction } from '../oidc/interaction.ts'
-import { shownAccount, shownApp } from './shown.ts'
+import { shownApp } from './shown.ts'
 
 /** Sends the mail that proves the address; the cookie that the page of its code needs. */
 export type BeginVerification = (account: Account, returnTo: string) => Promise<Cookie>

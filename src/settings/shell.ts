@@ -3,6 +3,7 @@
  * that a form of one account can never be sent as another. Each section of the settings has a file of its own.
  */
 import { type Account, isAdministrator } from '../accounts/account.ts'
+import { shownAccount } from '../accounts/describe.ts'
 import type { AccessRule } from '../http/route.ts'
 import type { SettingsSection, Shell } from '../http/settings-views.ts'
 import { type PageAnswer, page, type ViewName, type Views } from '../http/views.ts'
@@ -68,7 +69,7 @@ export function createDraw(sections: readonly SettingsSection[]): Draw {
   })
   return (view, person, model, { here, ...options } = {}) => ({
     ...page(view, { ...model, shell: shellOf(view, person, here) } as Views[typeof view], options),
-    account: { email: person.account.email, name: person.account.name },
+    account: shownAccount(person.account),
     csrfScope: person.sid,
   })
 }

@@ -6,6 +6,7 @@
  *   POST /settings/verify-email    sends the mail and goes to the page of its code
  */
 import { z } from 'zod'
+import { shownAccount } from '../accounts/describe.ts'
 import { AppError } from '../errors.ts'
 import { ownPathOr } from '../http/own-path.ts'
 import { type AccessRule, type Cookie, get, post, type Route } from '../http/route.ts'
@@ -29,8 +30,7 @@ export function createUnverified({ access, beginVerification }: UnverifiedParts)
       .does(({ caller: { account, sid }, input }) => {
         const returnTo = ownPathOr(input.return_to, '/settings')
         if (account.emailVerified) return { kind: 'redirect', location: returnTo }
-        const shown = { email: account.email, ...(account.name ? { name: account.name } : {}) }
-        const model = { account: shown, action: '/settings/verify-email', returnTo }
+        const model = { account: shownAccount(account), action: '/settings/verify-email', returnTo }
         return { ...page('interactions/unverified', model), csrfScope: sid }
       }),
     post('/settings/verify-email')

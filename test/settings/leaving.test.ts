@@ -63,7 +63,7 @@ test('an account is closed at once, and its owner takes it back by the link', as
 test('somebody whose address is not verified is told so and verifies it from the settings', async () => {
   const { account, person, page } = await enter({ emailVerified: false })
   assert.match(textOf(page.body), /not verified|Not verified/)
-  const code = await person.submit(page, {}, '/verify-email')
+  const code = await person.submit(await person.open('/settings/verify'), {}, '/verify-email')
   assert.equal(code.url, `${licet.issuer}/verify`)
   const digits = /\b\d{6}\b/.exec((await mailTo(account.email)).text)?.[0] ?? ''
   await person.submit(code, { code: digits }, '/verify')
