@@ -243,7 +243,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const links = createSetupLinks({ store, accounts, now })
   const form = anyForm(csrf)
   const endAll = (accountId: string) => engine.sessions.endAll(accountId)
-  const leaving = people.leaving(holdingsOf(core, engine.sessions))
+  const leaving = people.leaving(holdingsOf(core, engine.sessions, engine.delegates))
   const limitAddress = (ip: string) => limiter.enforceAddress('sign_in_address', ip).then(tellStanding)
   const minimumPasswordLength = passwords.minimumLength
   const signingUp = { anyone, form, limitAddress, minimumPasswordLength }
@@ -376,9 +376,10 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
         appName: async (clientId) => (await apps.find(clientId))?.name,
         audit,
       },
-      activity: { store },
+      activity: { store, appName: async (clientId) => (await apps.find(clientId))?.name },
       connected: {
         consents: engine.consents,
+        delegates: engine.delegates,
         apps,
         audit,
         scopes: config.scopes,

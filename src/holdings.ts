@@ -5,13 +5,14 @@
 import type { ExportSource } from './accounts/account-export.ts'
 import type { Remover } from './accounts/deletion.ts'
 import type { Core } from './core.ts'
+import type { Delegates } from './oidc/delegates.ts'
 import type { Consent } from './oidc/grants.ts'
 import type { Sessions } from './oidc/sessions.ts'
 
 /** Part → what it gives for the export (never a secret, not even a digest), and the removal of all of it. */
 export type Holdings = Readonly<Record<string, { readonly list: ExportSource; readonly remove: Remover }>>
 
-export function holdingsOf({ store, keys, apps }: Core, sessions: Sessions): Holdings {
+export function holdingsOf({ store, keys, apps }: Core, sessions: Sessions, delegates: Delegates): Holdings {
   const listApps = (ownerId: string) => everyPage((paging) => apps.list({ ownerId, ...paging }))
   const keysOf = (kind: 'api_key' | 'personal_access_token') => (ownerId: string) =>
     everyPage((paging) => keys.list({ ownerId, kind, ...paging }))
@@ -29,6 +30,7 @@ export function holdingsOf({ store, keys, apps }: Core, sessions: Sessions): Hol
       },
       remove: (accountId) => store.removeGroup('consent', 'accountId', accountId),
     },
+    delegates: { list: delegates.list, remove: (accountId) => store.removeGroup('delegate', 'accountId', accountId) },
     api_keys: { list: keysOf('api_key'), remove: (accountId) => keys.removeAll(accountId) },
     personal_access_tokens: { list: keysOf('personal_access_token'), remove: (accountId) => keys.removeAll(accountId) },
     apps: {

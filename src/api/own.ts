@@ -168,6 +168,7 @@ export function shownRecord({ sequence, log, at, record }: LogPage['items'][numb
     subject: subject ?? null,
     reason: reason ?? null,
     details: details ?? null,
+    actor: from?.actor ?? null,
     ip: from?.ip ?? null,
     user_agent: from?.userAgent ?? null,
   }

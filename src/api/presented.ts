@@ -85,6 +85,13 @@ export function requestLine({ method, req, state }: HttpContext): string {
   return `${told('method') ?? method} ${told('uri') ?? below ?? state.path}`
 }
 
-export function callerOf(ctx: HttpContext, id: string): Caller {
-  return { kind: 'account', id, ip: ctx.state.ip, userAgent: agentOf(ctx), requestId: ctx.state.requestId }
+export function callerOf(ctx: HttpContext, id: string, actor?: string): Caller {
+  return {
+    kind: 'account',
+    id,
+    ...(actor === undefined ? {} : { actor }),
+    ip: ctx.state.ip,
+    userAgent: agentOf(ctx),
+    requestId: ctx.state.requestId,
+  }
 }

@@ -160,6 +160,7 @@ export const Activity = z.strictObject({
   subject: maybe(text),
   reason: maybe(text),
   details: maybe(z.record(z.string(), z.unknown())),
+  actor: maybe(text),
   ip: maybe(text),
   user_agent: maybe(text),
 })

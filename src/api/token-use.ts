@@ -46,7 +46,7 @@ export async function useToken(
   if (missing.length > 0) throw insufficientScope(place, needed, await noted('scope_missing', missing.join(' ')))
   count('ok')
   const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
-  return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
+  return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub, claims.act?.sub), limit })
 }
 
 type Claims = Extract<CheckedToken, { ok: true }>['claims']

@@ -17,6 +17,10 @@ export interface ConnectedRow {
   readonly name: string
   readonly clientId: string
   readonly standing: Standing
+  /** It acts by itself: its tokens say that it acts for the person. */
+  readonly agent?: true
+  /** Names of apps that act for the person through it. */
+  readonly delegates?: readonly string[]
   /** Who the person is: openid, profile, email. */
   readonly identity: readonly ScopeShown[]
   readonly allowed: readonly AllowedAt[]

@@ -78,6 +78,8 @@ export interface Words {
   /** The day alone, in UTC. */
   date(at: number): string
   number(value: number): string
+  /** "Notes, Tools and Records". */
+  list(names: readonly string[]): string
   /** "45 seconds", "12 minutes", "3 hours", rounded up. */
   duration(seconds: number): string
 }
@@ -122,6 +124,7 @@ function loadWords(directory: string, locale: Locale): Words {
     dateTime: (at) => `${dates.format(at)} UTC`,
     date: (at) => days.format(at),
     number: (value) => numbers.format(value),
+    list: (names) => new Intl.ListFormat(locale).format(names),
     duration: (seconds) => formatDuration(seconds, locale),
   }
 }

@@ -140,6 +140,8 @@ export interface ActivityRow {
   readonly reason?: string
   readonly subject?: string
   readonly by?: string
+  /** The name of the app that acted for the person. */
+  readonly agent?: string
   readonly ip?: string
   readonly browser?: string
   readonly system?: string

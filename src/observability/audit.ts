@@ -11,6 +11,8 @@ import type { Store } from '../storage/store.ts'
 export interface Caller {
   readonly kind: 'account' | 'app' | 'operator' | 'system' | 'anonymous'
   readonly id?: string
+  /** The app or key that acts for it: an agent's client id, `api_key:<id>`. */
+  readonly actor?: string
   readonly ip?: string
   readonly userAgent?: string
   readonly requestId?: string

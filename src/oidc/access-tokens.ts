@@ -42,8 +42,14 @@ export type TokenFault =
   | 'account_disabled'
   | 'dpop_mismatch'
 
+/** What a person allowed, and to whom, that a token goes back to. */
+export interface Family {
+  readonly clientId: string
+  readonly consentId?: string
+}
+
 export type CheckedToken =
-  | { ok: true; claims: AccessTokenClaims; grantId?: string }
+  | { ok: true; claims: AccessTokenClaims; grantId?: string; family?: Family }
   | { ok: false; fault: TokenFault; claims?: AccessTokenClaims }
 
 /** Whether an account may still use what it obtained at `authTime` (seconds since 1970). */
@@ -107,7 +113,7 @@ export function createAccessTokens(parts: Parts): AccessTokens {
       if (!(await accountStands(claims.sub, claims.auth_time ?? claims.iat)))
         return { ok: false, fault: 'account_disabled', claims }
       // An exchanged token is no token of the family: it ends with it, but speaks for it nowhere.
-      return { ok: true, claims, ...(claims.exchanged_from ? {} : { grantId }) }
+      return { ok: true, claims, family: familyOf(grant.value), ...(claims.exchanged_from ? {} : { grantId }) }
     },
     async deny(claims) {
       const expiresAt = (claims.exp + TOLERANCE_SECONDS) * 1000
@@ -119,6 +125,10 @@ export function createAccessTokens(parts: Parts): AccessTokens {
 /** An exchanged token is of the same account, and was issued to the app that exchanged it. */
 function isOf(grant: Artefact, { sub, client_id: clientId, exchanged_from: from }: AccessTokenClaims): boolean {
   return grant.accountId === sub && (from !== undefined || grant.clientId === clientId)
+}
+
+function familyOf({ clientId = '', consentId }: Artefact): Family {
+  return { clientId, ...(consentId === undefined ? {} : { consentId }) }
 }
 
 async function anyDenied(store: Store, ids: readonly string[]): Promise<boolean> {

@@ -5,10 +5,10 @@
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
-import { type AccessTokenClaims, type AccessTokens, grantOf } from './access-tokens.ts'
+import { type AccessTokenClaims, type AccessTokens, type CheckedToken, grantOf } from './access-tokens.ts'
 import { type Actor, actorsOf, MOST_ACTORS } from './actors.ts'
 import type { DenialNotes } from './denied.ts'
-import type { ProtocolEvents } from './events.ts'
+import type { Delegated } from './events.ts'
 import { ISSUED, type Params, requestedResource, scopesOf } from './exchange-request.ts'
 import { GRANT_EXCHANGE, LONGEST_SECONDS } from './key-tokens.ts'
 import type { createProvenKey } from './proofs.ts'
@@ -23,7 +23,7 @@ export interface DelegationParts {
   readonly make: MakeToken
   readonly provenKey: ReturnType<typeof createProvenKey>
   readonly denials: DenialNotes
-  readonly onDelegated: ProtocolEvents['delegated']
+  readonly onDelegated: (ctx: KoaContextWithOIDC, delegated: Delegated) => Promise<void>
   readonly lifetimeSeconds: number
   readonly factsOf: (request: object) => { ip: string; userAgent: string }
   readonly now: () => number
@@ -34,7 +34,7 @@ export type Delegate = (ctx: KoaContextWithOIDC, app: App) => Promise<void>
 export function createDelegation(parts: DelegationParts): Delegate {
   return async (ctx, app) => {
     const params = (ctx.oidc.params ?? {}) as Params
-    const subject = await subjectOf(parts, ctx, params)
+    const { claims: subject, family } = await subjectOf(parts, ctx, params)
     const refuse = (reason: string) => refuseSubject(parts, ctx, subject, reason)
     await checkActor(parts, app, params)
     const jkt = await boundKey(parts, ctx, app, subject)
@@ -67,7 +67,13 @@ export function createDelegation(parts: DelegationParts): Delegate {
         ...(sid ? { sid } : {}),
       },
     })
-    await parts.onDelegated(ctx, { subject, act, resource: resource.identifier, scopes })
+    await parts.onDelegated(ctx, {
+      subject,
+      act,
+      resource: resource.identifier,
+      scopes,
+      ...(family ? { family } : {}),
+    })
     ctx.body = {
       access_token: made.token,
       issued_token_type: ISSUED,
@@ -78,13 +84,15 @@ export function createDelegation(parts: DelegationParts): Delegate {
   }
 }
 
+type Standing = Extract<CheckedToken, { ok: true }>
+
 /** The subject token as it stands at this moment. Whatever is wrong with it is the same answer (RFC 8693 §2.2.2). */
-async function subjectOf(parts: DelegationParts, ctx: KoaContextWithOIDC, params: Params): Promise<AccessTokenClaims> {
+async function subjectOf(parts: DelegationParts, ctx: KoaContextWithOIDC, params: Params): Promise<Standing> {
   const checked = await parts.tokens().check(String(params.subject_token))
   if (!checked.ok) throw await refuseSubject(parts, ctx, checked.claims, checked.fault)
   // The tolerance is for those who check a token; nothing is made from one that has ended.
   if (checked.claims.exp * 1000 <= parts.now()) throw await refuseSubject(parts, ctx, checked.claims, 'expired')
-  return checked.claims
+  return checked
 }
 
 async function refuseSubject(

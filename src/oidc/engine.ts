@@ -3,15 +3,17 @@
  * a rotation needs no restart. All state is in the store; what happens is told to `events`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Provider } from 'oidc-provider'
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { type AccessTokens, createAccessTokens } from './access-tokens.ts'
 import { stands } from './accounts.ts'
 import { countAnswered } from './app-calls.ts'
 import { createConsents } from './consents.ts'
+import { createDelegates } from './delegates.ts'
 import { createDelegation } from './delegation.ts'
 import { createDenials, noteRefusal, refusalEvents } from './denied.ts'
 import { createPollGate } from './device.ts'
 import { createEndpoints } from './endpoints.ts'
+import type { Delegated } from './events.ts'
 import { createInteractions } from './interaction.ts'
 import { createKeyStatus } from './key-status.ts'
 import { createKeyTokens, type KeyTokenRequest } from './key-tokens.ts'
@@ -42,7 +44,7 @@ export async function createEngine(parts: EngineParts) {
 
   let tokens: AccessTokens
   let sign: ReturnType<typeof accessTokenSigner>
-  const { makeKeyToken, delegate } = createMakers(parts, pieces, { tokens: () => tokens, sign: () => sign })
+  const { makeKeyToken, delegate, delegates } = createMakers(parts, pieces, { tokens: () => tokens, sign: () => sign })
   const endpoints = createEndpoints({
     pages,
     refresh,
@@ -146,6 +148,7 @@ export async function createEngine(parts: EngineParts) {
       accounts: parts.accounts,
     }),
     clients,
+    delegates,
     consents: createConsents({ store, vault: parts.vault }),
     grants,
     resources,
@@ -173,8 +176,15 @@ function createMakers(parts: EngineParts, { askHook, resources }: Pieces, { toke
   const make = createTokenMaker({ issuer, sign, accounts, claims, askHook, now })
   const lifetimeSeconds = settings.lifetimes.exchangedToken
   const provenKey = createProvenKey({ issuer, store, now })
-  const onDelegated = events.delegated
+  const delegates = createDelegates(parts)
+  const onDelegated = async (ctx: KoaContextWithOIDC, delegated: Delegated): Promise<void> => {
+    const { subject, act, family } = delegated
+    const isNews = await events.delegated(ctx, delegated)
+    if (isNews && family?.consentId)
+      await delegates.note({ accountId: subject.sub, consentId: family.consentId, actor: act.sub })
+  }
   return {
+    delegates,
     makeKeyToken: createKeyTokens({ make, lifetimeSeconds }),
     delegate: createDelegation({ ...parts, tokens, resources, make, provenKey, onDelegated, lifetimeSeconds }),
   }

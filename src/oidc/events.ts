@@ -6,7 +6,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
 import { createRecently } from '../recently.ts'
-import { type AccessTokenClaims, grantOf } from './access-tokens.ts'
+import { type AccessTokenClaims, type Family, grantOf } from './access-tokens.ts'
 import { type Actor, actorsOf } from './actors.ts'
 import type { ConsentAnswer } from './grants.ts'
 import { type Artefact, type Redemption, workOf } from './work.ts'
@@ -30,6 +30,7 @@ export interface Delegated {
   readonly act: Actor
   readonly resource: string
   readonly scopes: readonly string[]
+  readonly family?: Family
 }
 
 /** The same act within this time is one entry (per process). */
@@ -135,11 +136,12 @@ export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse,
       const entry = { event: 'session.oldest_ended', outcome: 'done', accountId } as const
       await audit.note({ kind: 'system' }, { ...entry, details: { count } })
     },
-    /** An app acts for somebody with a token that it exchanged: told to whoever the token speaks for. */
-    async delegated(ctx: KoaContextWithOIDC, { subject, act, resource, scopes }: Delegated): Promise<void> {
+    /** An app acts for somebody with a token that it exchanged: told to whoever the token speaks for. True when that is news. */
+    async delegated(ctx: KoaContextWithOIDC, delegated: Delegated): Promise<boolean> {
+      const { subject, act, resource, scopes, family } = delegated
       const name = [grantOf(subject) ?? subject.sub, ...actorsOf(act), resource, ...scopes].join(' ')
-      if (!recently.isNew(name)) return
-      const details = { through: subject.client_id, actors: actorsOf(act), resource, scopes }
+      if (!recently.isNew(name)) return false
+      const details = { through: family?.clientId ?? subject.client_id, actors: actorsOf(act), resource, scopes }
       const entry = {
         event: 'agent.acted',
         outcome: 'done',
@@ -151,6 +153,7 @@ export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse,
         recently.forget(name)
         throw error
       })
+      return true
     },
     unexpected: (ctx: KoaContextWithOIDC, error: unknown) => unexpected(error, ctx.path),
     noticeGivenUp: (error: unknown) => warn('a sign-out notice was given up', error),

@@ -16,7 +16,7 @@ import type { Draw, SettingsAccess } from './shell.ts'
 const KINDS: Readonly<Record<ActivityKind, readonly string[]>> = {
   sign_in: ['sign_in', 'session'],
   account: ['account', 'factor', 'passkey', 'totp', 'recovery_codes', 'recovery', 'email', 'password'],
-  apps: ['consent', 'grant', 'app', 'refresh_token', 'access_token', 'code'],
+  apps: ['consent', 'grant', 'app', 'agent', 'refresh_token', 'access_token', 'code'],
   keys: ['key', 'token', 'denial'],
 }
 
@@ -36,9 +36,12 @@ interface ActivityParts {
   readonly access: SettingsAccess
   readonly draw: Draw
   readonly store: Pick<Store, 'read'>
+  readonly appName: AppName
 }
 
-export function createActivity({ access, draw, store }: ActivityParts): readonly Route[] {
+type AppName = (clientId: string) => Promise<string | undefined>
+
+export function createActivity({ access, draw, store, appName }: ActivityParts): readonly Route[] {
   return [
     get('/settings/activity')
       .needs(access.signedIn)
@@ -46,7 +49,7 @@ export function createActivity({ access, draw, store }: ActivityParts): readonly
       .does(async ({ caller, input }) => {
         const { rows, nextCursor } = await find(store, caller.account.id, input)
         return draw('settings/activity', caller, {
-          rows,
+          rows: await Promise.all(rows.map((row) => withName(row, appName))),
           kinds: Object.keys(KINDS) as ActivityKind[],
           csvUrl: `/settings/activity.csv${queryOf(input)}`,
           isFirstPage: input.cursor === undefined,
@@ -98,7 +101,12 @@ interface Recorded {
   readonly outcome?: ActivityRow['outcome']
   readonly reason?: string
   readonly subject?: string
-  readonly caller?: { readonly kind?: string; readonly ip?: string; readonly userAgent?: string }
+  readonly caller?: {
+    readonly kind?: string
+    readonly actor?: string
+    readonly ip?: string
+    readonly userAgent?: string
+  }
 }
 
 function rowOf({ at, record }: LogRecord): ActivityRow {
@@ -112,12 +120,23 @@ function rowOf({ at, record }: LogRecord): ActivityRow {
     ...(reason ? { reason } : {}),
     ...(subject ? { subject } : {}),
     ...(caller?.kind ? { by: caller.kind } : {}),
+    ...agentOf(record as Recorded),
     ...(from?.ip ? { ip: from.ip } : {}),
     ...describeDevice(from?.userAgent ?? ''),
   }
 }
 
-const COLUMNS = ['at', 'event', 'outcome', 'reason', 'subject', 'by', 'ip', 'browser', 'system'] as const
+/** The app that did it for the person: with a token of theirs, or by making itself one. Keys are no agents. */
+function agentOf({ event = '', subject, caller }: Recorded): Pick<ActivityRow, 'agent'> {
+  const agent = event.startsWith('agent.') ? subject : caller?.actor
+  return agent === undefined || /^(?:api_key|personal_access_token):/.test(agent) ? {} : { agent }
+}
+
+async function withName(row: ActivityRow, appName: AppName): Promise<ActivityRow> {
+  return row.agent === undefined ? row : { ...row, agent: (await appName(row.agent)) ?? row.agent }
+}
+
+const COLUMNS = ['at', 'event', 'outcome', 'reason', 'subject', 'by', 'agent', 'ip', 'browser', 'system'] as const
 
 async function csv(store: ActivityParts['store'], accountId: string, filter: Filter): Promise<string> {
   const lines = [COLUMNS.join(',')]

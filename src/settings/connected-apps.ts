@@ -41,6 +41,10 @@ interface ConnectedParts {
     end(accountId: string, id: string): Promise<unknown>
   }
   readonly apps: Pick<Apps, 'find'>
+  /** Who acts for an account through which consent. */
+  readonly delegates: {
+    list(accountId: string): Promise<readonly { readonly consentId: string; readonly actor: string }[]>
+  }
   readonly audit: Audit
   readonly scopes: Readonly<Record<string, { readonly describe: string }>>
   readonly resourceName: (identifier: string) => string
@@ -84,7 +88,7 @@ function list(parts: ConnectedParts): Handler<z.infer<typeof Listed>, Person, un
   return async ({ caller, input: { cursor, stopped } }) => {
     const paging = { limit: PAGE_SIZE, ...(cursor === undefined ? {} : { cursor }) }
     const { items, nextCursor } = await parts.consents.list(caller.account.id, paging)
-    const known = await Promise.all(items.map(async (one) => ({ one, app: await parts.apps.find(one.clientId) })))
+    const known = await knownOf(parts, caller.account.id, items)
     return parts.draw('settings/apps', caller, {
       groups: grouped(parts, known),
       isFirstPage: cursor === undefined,
@@ -98,9 +102,26 @@ interface Known {
   readonly one: Connected
   /** Undefined when the app is gone. */
   readonly app: App | undefined
+  /** Names of those who act through it. */
+  readonly delegates: readonly string[]
 }
 
-const vendorBehind = ({ one, app }: Known): Vendor => (app ? vendorOf(app) : aloneVendor(one.clientId))
+async function knownOf({ apps, delegates }: ConnectedParts, accountId: string, items: readonly Connected[]) {
+  const acting = Map.groupBy(await delegates.list(accountId), ({ consentId }) => consentId)
+  const nameOf = async ({ actor }: { actor: string }) => (await apps.find(actor))?.name ?? actor
+  return Promise.all(
+    items.map(
+      async (one): Promise<Known> => ({
+        one,
+        app: await apps.find(one.clientId),
+        delegates: await Promise.all((acting.get(one.id) ?? []).map(nameOf)),
+      }),
+    ),
+  )
+}
+
+const vendorBehind = ({ one, app }: Pick<Known, 'one' | 'app'>): Vendor =>
+  app ? vendorOf(app) : aloneVendor(one.clientId)
 
 /** In the order of the newest of each group. */
 function grouped(parts: ConnectedParts, known: readonly Known[]): ConnectedGroup[] {
@@ -111,7 +132,7 @@ function grouped(parts: ConnectedParts, known: readonly Known[]): ConnectedGroup
   })
 }
 
-function rowOf({ scopes: rules, resourceName }: ConnectedParts, { one, app }: Known): ConnectedRow {
+function rowOf({ scopes: rules, resourceName }: ConnectedParts, { one, app, delegates }: Known): ConnectedRow {
   const { id, clientId, duration, firstAt, lastAt, expiresAt, families } = one
   const { identity = [], ...resources } = one.scopes
   const shown = (names: readonly string[]) => names.map((name) => ({ name, sentence: rules[name]?.describe ?? '' }))
@@ -120,6 +141,8 @@ function rowOf({ scopes: rules, resourceName }: ConnectedParts, { one, app }: Kn
     clientId,
     name: app?.name ?? clientId,
     standing: app ? standingOf(app) : 'unverified',
+    ...(app?.agent ? { agent: true } : {}),
+    ...(delegates.length > 0 ? { delegates } : {}),
     identity: shown(identity.filter((name) => name !== 'offline_access')),
     allowed: Object.entries(resources).map(([resource, names]) => ({
       resource: resourceName(resource),
@@ -140,7 +163,8 @@ async function showOne(
   more: Pick<ConnectedOne, 'done' | 'problem'> = {},
 ): Promise<Answer> {
   const one = await parts.consents.getOwned(person.account.id, id)
-  const known = { one, app: await parts.apps.find(one.clientId) }
+  const [known] = await knownOf(parts, person.account.id, [one])
+  if (!known) throw new AppError('not_found', 'There is no such connected app.')
   const { key, host } = vendorBehind(known)
   const ends = (['30d', '1d'] as const).filter((end) => parts.now() + ENDS_MS[end] < (one.expiresAt ?? Infinity))
   const model = { app: rowOf(parts, known), groupKey: key, ends, ...(host === undefined ? {} : { host }), ...more }

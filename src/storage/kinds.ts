@@ -35,6 +35,7 @@ export const kinds = {
   key_notice: { durable: true, unique: [], groups: [] },
   usage: { durable: true, unique: [], groups: ['subject'] },
   elevation_request: { durable: true, unique: [], groups: ['ownerId'] },
+  delegate: { durable: false, unique: [], groups: ['accountId'] },
   denial: { durable: false, unique: [], groups: ['ownerId'] },
   registration_token: { durable: true, unique: [], groups: ['handle'] },
   client_document: { durable: false, unique: [], groups: [] },

@@ -43,7 +43,10 @@ export const connectedSamples = {
       {
         key: 'host notebook.example',
         host: 'notebook.example',
-        apps: [app, { ...app, id: 'two', name: 'Notebook Mobile', families: 1, expiresAt: at + DAY }],
+        apps: [
+          { ...app, agent: true, delegates: ['Search', 'Records'] },
+          { ...app, id: 'two', name: 'Notebook Mobile', families: 1, expiresAt: at + DAY },
+        ],
       },
       {
         key: 'app dyn',
@@ -64,7 +67,7 @@ export const connectedSamples = {
   'settings-apps-empty': page('settings/apps', { shell, groups: [], isFirstPage: true }),
   'settings-apps-one': page('settings/apps-one', {
     shell,
-    app,
+    app: { ...app, agent: true, delegates: ['Search', hostile] },
     host: 'notebook.example',
     groupKey: 'host notebook.example',
     ends: ['30d', '1d'],

@@ -122,6 +122,7 @@ export const settingsSamples = {
         ip: '198.51.100.7',
       },
       { at, event: 'account.disabled', outcome: 'failed', by: 'operator' },
+      { at, event: 'agent.acted', outcome: 'done', by: 'app', agent: 'Notebook Studio', ip: '203.0.113.24' },
       { at, event: 'something.new', outcome: 'done', by: 'system' },
     ],
     kinds: ['sign_in', 'account', 'apps', 'keys'],
