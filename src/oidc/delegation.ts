@@ -102,6 +102,7 @@ async function refuseSubject(
   reason: string,
 ): Promise<Error> {
   const { ip, userAgent } = factsOf(ctx.req)
+  workOf(ctx).reason = reason
   workOf(ctx).errorRef = claims
     ? await denials.note({
         ownerId: claims.sub,
