@@ -114,11 +114,12 @@ async function afterAdding(
   return codes ? draw('settings/recovery-codes', person, { codes }) : done(what)
 }
 
-function renewCodes({ factors, draw }: FactorsParts): Handler<object, Person, unknown> {
-  return async ({ caller: person, request }) =>
-    draw('settings/recovery-codes', person, {
-      codes: await factors.regenerateRecoveryCodes(callerOf(person, request), person.account),
-    })
+function renewCodes({ factors, draw, endOthers }: FactorsParts): Handler<object, Person, unknown> {
+  return async ({ caller: person, request }) => {
+    const codes = await factors.regenerateRecoveryCodes(callerOf(person, request), person.account)
+    await endOthers(person.account.id, person.sid)
+    return draw('settings/recovery-codes', person, { codes })
+  }
 }
 
 async function passkeyPage(

@@ -428,7 +428,7 @@ test('TSLK6 what is for the machine itself is refused to whom a proxy on this ma
     )
 })
 
-test('errors are told without a stack, a path or a version, to machines as problems and to people as a page', async (t) => {
+test('TSLK4 errors are told without a stack, a path or a version, to machines as problems and to people as a page', async (t) => {
   const secret = 'connect ECONNREFUSED redis.internal:6379'
   const broken = () => {
     throw new Error(secret, { cause: new Error('deeper') })
