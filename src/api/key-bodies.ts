@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { NewKey } from '../keys/fields.ts'
 import type { KeyChange } from '../keys/records.ts'
+import type { RotationWish } from '../keys/rotation.ts'
 import type { OverlapWish } from '../overlap.ts'
 
 export const NewKeyBody = z.strictObject({
@@ -28,6 +29,8 @@ export const RotateBody = z.strictObject({
   until_first_use: z.literal(true).optional(),
 })
 
+export const RotateKeyBody = RotateBody.extend({ expires_in: z.number().int().optional() })
+
 export function wantedOf(body: z.infer<typeof NewKeyBody>): NewKey {
   return {
     name: body.name,
@@ -40,6 +43,10 @@ export function wantedOf(body: z.infer<typeof NewKeyBody>): NewKey {
     callBudget: body.call_budget,
     mayCreateChildren: body.may_create_children,
   }
+}
+
+export function wishOf({ expires_in: expiresInSeconds, ...body }: z.infer<typeof RotateKeyBody>): RotationWish {
+  return { ...overlapOf(body), ...(expiresInSeconds === undefined ? {} : { expiresInSeconds }) }
 }
 
 /** For a key or an app. */

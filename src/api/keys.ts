@@ -11,7 +11,7 @@ import type { Keys } from '../keys/keys.ts'
 import type { Caller } from '../observability/audit.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
-import { ChangeBody, changeOf, NewKeyBody, overlapOf, RotateBody, wantedOf } from './key-bodies.ts'
+import { ChangeBody, changeOf, NewKeyBody, RotateKeyBody, wantedOf, wishOf } from './key-bodies.ts'
 import { ownerOf } from './own.ts'
 import { IssuedKey, Key, pageOf, Usage } from './shapes.ts'
 import { periodOf, shownUsage, UsagePeriod } from './usage.ts'
@@ -114,12 +114,12 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
       }),
     post(`${path}/:id/rotate`)
       .needs(recent)
-      .takes(RotateBody)
+      .takes(RotateKeyBody)
       .gives(201, IssuedKey)
-      .says('A new secret; the old one works until the overlap ends.')
+      .says('A new secret; the old one works until the overlap ends. `expires_in` begins a new life.')
       .does(async ({ caller, params, input }) => {
         await getKey(caller, params['id'])
-        const issued = await keys.rotate(caller.caller, owned(caller, params['id']), overlapOf(input))
+        const issued = await keys.rotate(caller.caller, owned(caller, params['id']), wishOf(input))
         return { kind: 'json', status: 201, body: describeIssued(issued) }
       }),
     del(`${path}/:id/old-secret`)

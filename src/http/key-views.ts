@@ -58,7 +58,7 @@ export interface FamilyChoice {
 
 /** `value` is the part that is wrong, where a field holds several. */
 export interface KeyProblem {
-  readonly field: 'name' | 'scopes' | 'expires' | 'allowed_ips' | 'quota' | 'resource' | 'form'
+  readonly field: 'name' | 'scopes' | 'expires' | 'allowed_ips' | 'quota' | 'resource' | 'confirm' | 'form'
   readonly code: string
   readonly value?: string
 }
@@ -190,15 +190,38 @@ export interface KeyDetail extends KeyPlace {
   readonly children: readonly ChildRow[]
   readonly denials: readonly DenialRow[]
   readonly lifts: readonly LiftRow[]
+  /** Whether its owner may allow it more than today. */
+  readonly mayWiden: boolean
   readonly problem?: KeyProblem
-  readonly done?: 'changed' | 'old_ended' | 'repeated' | 'lifted' | 'not_lifted'
+  readonly done?: 'changed' | 'widened' | 'old_ended' | 'repeated' | 'lifted' | 'not_lifted'
 }
 
-export interface KeyRotation extends KeyPlace {
+/** What a form about the end of an old secret has chosen. */
+export interface OverlapChosen {
+  readonly overlap: string
+  readonly quietHours: string
+}
+
+export interface KeyRotation extends KeyPlace, OverlapChosen {
   readonly mark: string
   readonly key: KeyShown
   readonly callers: readonly KeyCallerRow[]
-  readonly problem?: 'conflict'
+  /** A number of days, or empty: the key ends when it would have ended. None to choose from: its end stays. */
+  readonly life: string
+  readonly lives: readonly number[]
+  readonly problem?: 'conflict' | 'quiet_hours' | 'life'
+}
+
+/** What a key or token may be allowed besides: only what the person may give, nothing of it chosen yet. */
+export interface KeyWidening extends KeyPlace {
+  readonly key: KeyShown
+  /** Scopes that it lacks. */
+  readonly further: readonly (ScopeShown & { readonly isChosen: boolean })[]
+  readonly networks: string
+  readonly quotaRequests: string
+  readonly quotaWindow: string
+  readonly mayCreateChildren: boolean
+  readonly problems: readonly KeyProblem[]
 }
 
 /** View name → model. */
@@ -208,5 +231,6 @@ export interface KeyViews {
   'settings/keys-reveal': KeyRevealed
   'settings/keys-one': KeyDetail
   'settings/keys-rotate': KeyRotation
+  'settings/keys-widen': KeyWidening
   'settings/lift': LiftAsked
 }

@@ -165,7 +165,11 @@ function takeResource(resource: string | undefined, { policy, parent }: Bounds, 
   return resource
 }
 
-function takeLife({ expiresInSeconds }: NewKey, { policy, now, parent }: Bounds, refuse: Refuse): number {
+export function takeLife(
+  { expiresInSeconds }: Pick<NewKey, 'expiresInSeconds'>,
+  { policy, now, parent }: Bounds,
+  refuse: Refuse,
+): number {
   const latest = Math.min(now + policy.maxLifetimeSeconds * 1000, parent?.expiresAt ?? Number.POSITIVE_INFINITY)
   if (expiresInSeconds === undefined) return Math.min(now + policy.defaultLifetimeSeconds * 1000, latest)
   const most = Math.floor((latest - now) / 1000)

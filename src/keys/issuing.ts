@@ -4,7 +4,7 @@
  */
 import { AppError, hasCode } from '../errors.ts'
 import type { Caller } from '../observability/audit.ts'
-import { checkOverlap } from '../overlap.ts'
+import { checkOverlap, waitsForUse } from '../overlap.ts'
 import type { Allowed } from './check.ts'
 import {
   because,
@@ -24,7 +24,7 @@ import { type Key, type KeyId, type KeyKind, type KeyRecord, toKey } from './key
 import { placeOf } from './networks.ts'
 import { placeIn } from './notices.ts'
 import { keptUntil, newRecord, type Origin } from './records.ts'
-import { type RotationWish, rotated } from './rotation.ts'
+import { checkRenewal, type RotationWish, rotated } from './rotation.ts'
 import { newSecret } from './secret.ts'
 
 /** `credential` is there once and never again. */
@@ -82,15 +82,27 @@ export function createIssuing(desk: Desk): Issuing {
       const entry = await getEntry(desk, owned)
       const { kind, locator, current } = entry.value
       const { credential, secret } = newSecret(keyPrefix, { kind, locator, number: current.number + 1 }, now())
-      const details = { overlap_seconds: wish.overlapSeconds ?? 'default', ...(wish.lost ? { lost: true } : {}) }
+      if (wish.expiresInSeconds !== undefined)
+        checkRenewal(entry.value, wish, { policy, owner: await getOwner(desk, owned.ownerId), now: now() })
+      const details = rotationDetails(wish)
       const { key } = await changeEntry(desk, { caller, entry, event: 'rotated', details }, (record) => {
         // Judged against the secret that was there when this began: of racing rotations one is made.
         if (record.current.number !== current.number)
           throw new AppError('conflict', 'It was rotated at the same moment.')
         return rotated(record, secret, wish, now())
       })
+      if (wish.expiresInSeconds !== undefined)
+        await desk.rosters.extend(ownerRoster(owned.ownerId), { id: owned.id, until: key.expiresAt })
       return { key, credential }
     },
+  }
+}
+
+function rotationDetails(wish: RotationWish): Record<string, string | number | boolean> {
+  return {
+    overlap_seconds: wish.overlapSeconds ?? (waitsForUse(wish) ? 'as callers move' : 'default'),
+    ...(wish.lost ? { lost: true } : {}),
+    ...(wish.expiresInSeconds === undefined ? {} : { expires_in: wish.expiresInSeconds }),
   }
 }
 

@@ -12,6 +12,8 @@ type Roster = Readonly<Record<string, number>>
 export interface Rosters {
   /** @throws conflict when every place is taken. */
   claim(roster: string, place: { id: string; until: number; limit: number }): Promise<void>
+  /** The place is taken for longer: the life of its key was renewed. */
+  extend(roster: string, place: { id: string; until: number }): Promise<void>
   /** Never throws: a place that could not be given back is free when its key would have ended. */
   release(roster: string, id: string): Promise<void>
 }
@@ -29,6 +31,10 @@ export function createRosters({ store, now }: { store: Store; now: () => number 
       const expiresAt = now() + 3651 * 86_400_000
       await upsert(store, { kind: 'key_roster', id: roster, next, expiresAt })
       if (isFull) throw new AppError('conflict', `There are ${limit} already. Revoke one first.`)
+    },
+    async extend(roster, { id, until }) {
+      const next = (known: Roster) => ({ value: { ...known, [id]: until } })
+      await store.update<Roster>('key_roster', roster, next)
     },
     async release(roster, id) {
       const without = (known: Roster) => {

@@ -5,9 +5,12 @@
  */
 import { AppError } from '../errors.ts'
 import { type OverlapWish, replacedNow, waitsForUse } from '../overlap.ts'
-import type { KeyRecord, KeySecret, OldSecret } from './key.ts'
+import { type Bounds, collect, takeLife } from './fields.ts'
+import { expiryDayOf, type KeyRecord, type KeySecret, type OldSecret } from './key.ts'
 
 export interface RotationWish extends OverlapWish {
+  /** The new secret begins a new life of so many seconds, within the policy. Not given: the key ends when it would have ended. */
+  readonly expiresInSeconds?: number
   /** During an overlap: the new secret was lost before anybody used it. It is replaced, and the old one keeps its end. */
   readonly lost?: true
 }
@@ -20,6 +23,25 @@ const RETIRED_LIMIT = 10
  * @throws conflict for that, and for a key that does not work any more.
  */
 export function rotated(record: KeyRecord, fresh: KeySecret, wish: RotationWish, now: number): KeyRecord {
+  const next = succeeded(record, fresh, wish, now)
+  if (wish.expiresInSeconds === undefined) return next
+  const expiresAt = now + wish.expiresInSeconds * 1000
+  return { ...next, expiresAt, ...(next.expiryDay ? { expiryDay: expiryDayOf(expiresAt) } : {}) }
+}
+
+/**
+ * A new life is for roots without a budget: a child ends with its parent, and a budget is for one life.
+ * @throws invalid_request for a life beyond the policy
+ */
+export function checkRenewal(record: KeyRecord, { expiresInSeconds }: RotationWish, bounds: Bounds): void {
+  collect((refuse) => {
+    takeLife({ expiresInSeconds }, bounds, refuse)
+    if (record.ancestors.length > 0) refuse('/expires_in', 'beyond_parent', 'A child ends when it would have ended.')
+    if (record.callBudget !== undefined) refuse('/expires_in', 'not_allowed', 'A key with a call budget has one life.')
+  })
+}
+
+function succeeded(record: KeyRecord, fresh: KeySecret, wish: RotationWish, now: number): KeyRecord {
   if (record.revoked || record.expiresAt <= now) throw new AppError('conflict', 'This key does not work any more.')
   const living = record.old && record.old.endsAt > now ? record.old : undefined
   if (wish.lost) {

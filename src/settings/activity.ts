@@ -6,10 +6,10 @@
  *   GET /settings/activity.csv   the newest 10,000 records of the same filter
  */
 import { z } from 'zod'
+import { describeDevice } from '../http/device.ts'
 import { get, type Route } from '../http/route.ts'
 import type { ActivityKind, ActivityRow } from '../http/settings-views.ts'
 import type { LogRecord, Store } from '../storage/store.ts'
-import { describeDevice } from './device.ts'
 import type { Draw, SettingsAccess } from './shell.ts'
 
 /** What a kind of activity is made of: the first word of an event. */

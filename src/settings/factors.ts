@@ -7,10 +7,10 @@ import type { Factors } from '../accounts/factors.ts'
 import type { Passkeys } from '../accounts/passkeys.ts'
 import type { Totp } from '../accounts/totp.ts'
 import { hasCode } from '../errors.ts'
+import { describeDevice } from '../http/device.ts'
 import { type Answer, get, type Handler, post, type RequestFacts, type Route } from '../http/route.ts'
 import type { SecondFactorProblem } from '../http/sign-in-views.ts'
 import type { PageAnswer } from '../http/views.ts'
-import { describeDevice } from './device.ts'
 import { callerOf, type Draw, type Person, type SettingsAccess } from './shell.ts'
 
 export interface FactorsParts {

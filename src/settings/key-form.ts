@@ -46,7 +46,7 @@ export type KeyFields = z.infer<typeof KeyFields>
 type FormValues = Omit<KeyForm, 'shell' | 'room' | 'path' | 'mark' | 'problems'>
 
 const PRESETS = [7, 30, 90, 365]
-const DAY_SECONDS = 86_400
+export const DAY_SECONDS = 86_400
 const LEVELS: readonly KeyLevel[] = ['none', 'read', 'write', 'admin']
 
 /** A scope with the sentence the operator gave it. */
@@ -56,7 +56,8 @@ export function scopeShown({ scopes }: Pick<KeyOffer, 'scopes'>, name: string): 
 
 /** The form as it opens: read access for 90 days or what the policy says, or the settings of a key that is to be made again. */
 export function openForm(offer: KeyOffer, account: Account, ip: string, like?: Key): FormValues {
-  const days = Math.round(offer.policy.defaultLifetimeSeconds / DAY_SECONDS)
+  const life = like ? (like.expiresAt - like.createdAt) / 1000 : offer.policy.defaultLifetimeSeconds
+  const days = Math.max(1, Math.round(life / DAY_SECONDS))
   const levelOf = (family: string): KeyLevel =>
     LEVELS.findLast((level) => like?.scopes.some((name) => isOf(offer.scopes[name], family, level))) ?? 'none'
   return {
@@ -139,9 +140,14 @@ export function problemsOf(error: unknown, networks: readonly string[]): KeyProb
   )
 }
 
+/** The lives that are offered, in days, within the policy. */
+export function lifePresets({ maxLifetimeSeconds }: KeyPolicy): number[] {
+  return PRESETS.filter((days) => days * DAY_SECONDS <= maxLifetimeSeconds)
+}
+
 function limitsOf({ policy, resources }: KeyOffer, ip: string) {
   const mostDays = Math.floor(policy.maxLifetimeSeconds / DAY_SECONDS)
-  return { presets: PRESETS.filter((days) => days <= mostDays), mostDays, myAddress: ip, resources }
+  return { presets: lifePresets(policy), mostDays, myAddress: ip, resources }
 }
 
 const isOf = (scope: OfferedScope | undefined, family: string, level: KeyLevel): boolean =>
@@ -152,7 +158,7 @@ function levelIn(typed: KeyFields, family: string): KeyLevel {
 }
 
 /** Scopes that this account may put into a key now. */
-function offeredTo({ scopes, policy }: KeyOffer, account: Account): [string, OfferedScope][] {
+export function offeredTo({ scopes, policy }: KeyOffer, account: Account): [string, OfferedScope][] {
   return Object.entries(scopes).filter(([name]) => barrierTo(name, account, policy) === undefined)
 }
 

@@ -6,31 +6,24 @@
  *   POST /:id/end-old   the old one ends now
  */
 import { z } from 'zod'
-import { hasCode } from '../errors.ts'
+import { AppError, hasCode } from '../errors.ts'
+import type { KeyRotation } from '../http/key-views.ts'
+import { OverlapFields, overlapOf, QUIET_HOURS } from '../http/overlap-form.ts'
 import { type Answer, get, post, type Route } from '../http/route.ts'
+import { callersShown } from '../http/usage-shown.ts'
 import type { UsedKey } from '../keys/describe.ts'
 import type { RotationWish } from '../keys/rotation.ts'
+import { DAY_SECONDS, lifePresets } from './key-form.ts'
 import { type Does, getKey, type Room, reveal } from './key-room.ts'
-import { callerShown, keyShown } from './key-shown.ts'
+import { keyShown } from './key-shown.ts'
 import { callerOf, type Person } from './shell.ts'
 
 const Nothing = z.object({})
-const OVERLAPS = ['now', '1h', '24h', '7d', 'quiet', 'lost'] as const
-type Overlap = (typeof OVERLAPS)[number]
-const RotateFields = z.object({
+const RotateFields = OverlapFields.extend({
   mark: z.string().max(64).default(''),
-  overlap: z.enum(OVERLAPS).catch('24h'),
+  life: z.string().max(10).default(''),
 })
-
-/** `quiet`: nobody has used it for six hours. */
-const WISHES: Readonly<Record<Overlap, RotationWish>> = {
-  now: { overlapSeconds: 0 },
-  '1h': { overlapSeconds: 3600 },
-  '24h': { overlapSeconds: 86_400 },
-  '7d': { overlapSeconds: 604_800 },
-  quiet: { quietSeconds: 21_600 },
-  lost: { lost: true },
-}
+type RotateFields = z.infer<typeof RotateFields>
 
 export function createRotationPages(room: Room): Route[] {
   const { access, path } = room
@@ -50,31 +43,55 @@ export function createRotationPages(room: Room): Route[] {
   ]
 }
 
-async function show(room: Room, person: Person, key: UsedKey, problem?: 'conflict'): Promise<Answer> {
+async function show(
+  room: Room,
+  person: Person,
+  key: UsedKey,
+  { typed, problem }: { typed?: RotateFields; problem?: NonNullable<KeyRotation['problem']> } = {},
+): Promise<Answer> {
   const { callers } = await room.keys.usage({ ownerId: person.account.id, id: key.id })
+  const mayRenew = key.ancestors.length === 0 && key.callBudget === undefined
   const model = {
     room: room.room,
     path: room.path,
     mark: room.once.mark(),
     key: keyShown(room.offer, key),
-    callers: callers.filter(({ secret }) => secret !== 'retired').map(callerShown),
+    callers: callersShown(callers.filter(({ secret }) => secret !== 'retired')),
+    overlap: typed?.overlap ?? (key.rotation ? 'lost' : '24h'),
+    quietHours: typed?.quiet_hours ?? QUIET_HOURS,
+    life: typed?.life ?? '',
+    lives: mayRenew ? lifePresets(room.offer.policy) : [],
     ...(problem ? { problem } : {}),
   }
   return room.draw('settings/keys-rotate', person, model, { here: room.room })
 }
 
-function rotate(room: Room): Does<z.infer<typeof RotateFields>> {
+function wishOf(typed: RotateFields): RotationWish {
+  const life = typed.life === '' ? {} : { expiresInSeconds: Number(typed.life) * DAY_SECONDS }
+  return typed.overlap === 'lost' ? { lost: true } : { ...overlapOf(typed), ...life }
+}
+
+function rotate(room: Room): Does<RotateFields> {
   return async ({ caller: person, params, input, request }) => {
     const key = await getKey(room, person, params['id'])
     if (!(await room.once.isFirst(person.account.id, input.mark)))
       return { kind: 'redirect', location: `${room.path}/${key.id}?done=repeated` }
     try {
       const owned = { ownerId: person.account.id, id: key.id }
-      const issued = await room.keys.rotate(callerOf(person, request), owned, WISHES[input.overlap])
+      const issued = await room.keys.rotate(callerOf(person, request), owned, wishOf(input))
       return reveal(room, person, { ...issued, isNew: false })
     } catch (error) {
-      if (!hasCode(error, 'conflict')) throw error
-      return show(room, person, await getKey(room, person, key.id), 'conflict')
+      const problem = problemOf(error)
+      return show(room, person, await getKey(room, person, key.id), { typed: input, problem })
     }
   }
+}
+
+/** What the form can mend; everything else is thrown on. */
+function problemOf(error: unknown): NonNullable<KeyRotation['problem']> {
+  if (hasCode(error, 'conflict')) return 'conflict'
+  const [field] = error instanceof AppError ? (error.details.fields ?? []) : []
+  if (field?.pointer === '/quiet_seconds') return 'quiet_hours'
+  if (field?.pointer === '/expires_in') return 'life'
+  throw error
 }

@@ -1,22 +1,12 @@
 /**
  * Keys, their callers, their usage and their refusals as the pages show them. What a key is and what was counted is asked of `keys/`.
  */
-import type {
-  ChildRow,
-  DenialRow,
-  KeyCallerRow,
-  KeyDetail,
-  KeyRow,
-  KeyShown,
-  UsageBar,
-  UsageShown,
-} from '../http/key-views.ts'
-import type { SecretCaller } from '../keys/callers.ts'
+import type { ChildRow, DenialRow, KeyDetail, KeyRow, KeyShown } from '../http/key-views.ts'
+import { agentShown, callersShown, usageShown } from '../http/usage-shown.ts'
 import type { StoredDenial } from '../keys/denials.ts'
 import type { UsedKey } from '../keys/describe.ts'
 import { credentialName } from '../keys/key.ts'
-import type { Keys, KeyUsage } from '../keys/keys.ts'
-import { describeDevice } from './device.ts'
+import type { Keys } from '../keys/keys.ts'
 import { type KeyOffer, scopeShown } from './key-form.ts'
 
 export function rowOf({ id, name, hint, scopes, state, createdAt, expiresAt, rotation, ...use }: UsedKey): KeyRow {
@@ -53,19 +43,6 @@ export function keyShown(offer: KeyOffer, key: UsedKey): KeyShown {
   }
 }
 
-export function callerShown({
-  ip,
-  userAgent,
-  lastAt,
-  calls,
-  callsPerHour,
-  secret,
-  moving,
-}: SecretCaller): KeyCallerRow {
-  const agent = agentShown(userAgent)
-  return { ip, agent, lastAt, calls, callsPerHour, secret, ...(moving ? { moving } : {}) }
-}
-
 /** Everything below the key's page that is asked of the store. */
 export async function aroundKey(
   keys: Pick<Keys, 'usage' | 'descendants' | 'denials' | 'elevations'>,
@@ -80,7 +57,7 @@ export async function aroundKey(
   ])
   return {
     usage: usageShown(used, by, `${path}/${key.id}/usage.csv?by=${by}`),
-    callers: used.callers.slice(0, CALLERS_SHOWN).map(callerShown),
+    callers: callersShown(used.callers),
     children: inTree(below, key.id).map((child) => childShown(child, key.id)),
     denials: refused.items.filter(({ credential }) => credential === credentialName(key)).map(denialShown),
     lifts: asked.filter(({ keyId }) => keyId === key.id).map(({ id, scope, askedAt }) => ({ id, scope, askedAt })),
@@ -88,24 +65,6 @@ export async function aroundKey(
 }
 
 const DENIALS_LOOKED_AT = 200
-const CALLERS_SHOWN = 20
-
-/** The buckets as CSV: one line each, times as ISO 8601 in UTC. */
-export function usageCsv({ buckets }: KeyUsage): string {
-  const lines = buckets.map(({ at, ok, denied, limited }) =>
-    [new Date(at).toISOString(), ok, denied, limited].join(','),
-  )
-  return `${['at,ok,denied,limited', ...lines].join('\r\n')}\r\n`
-}
-
-function usageShown({ total, buckets }: KeyUsage, by: 'day' | 'hour', csvUrl: string): UsageShown {
-  const tallest = Math.max(1, ...buckets.map(({ ok, denied, limited }) => ok + denied + limited))
-  const height = (count: number) => Math.round((count / tallest) * 1000) / 10
-  const bars = buckets.map(({ at, ok, denied, limited }): UsageBar => {
-    return { at, ok, denied, limited, heights: { ok: height(ok), denied: height(denied), limited: height(limited) } }
-  })
-  return { by, total, bars, csvUrl }
-}
 
 /** Each child below its parent, the oldest first. */
 function inTree(below: readonly UsedKey[], parentId: string): UsedKey[] {
@@ -122,11 +81,4 @@ function childShown({ id, name, hint, state, scopes, ancestors, lastUsedAt }: Us
 
 function denialShown({ ref, reason, detail, at, ip, request }: StoredDenial): DenialRow {
   return { ref, reason, at, ip, ...(detail ? { detail } : {}), ...(request ? { request } : {}) }
-}
-
-/** A browser by its name, a program by the first words it says of itself. */
-export function agentShown(userAgent: string): string {
-  const { browser, system } = describeDevice(userAgent)
-  if (browser && system) return `${browser}, ${system}`
-  return userAgent.slice(0, 60)
 }

@@ -11,11 +11,13 @@
 import { z } from 'zod'
 import type { KeyDetail, KeyProblem } from '../http/key-views.ts'
 import { type Answer, get, post, type Route } from '../http/route.ts'
+import { usageCsv } from '../http/usage-shown.ts'
 import type { KeyState } from '../keys/key.ts'
 import { KeyFields, keepForm, linesOf, openForm, problemsOf, wantedOf } from './key-form.ts'
 import { type Does, getKey, type KeysParts, type Room, reveal } from './key-room.ts'
 import { createRotationPages } from './key-rotation.ts'
-import { aroundKey, keyShown, rowOf, usageCsv } from './key-shown.ts'
+import { aroundKey, keyShown, rowOf } from './key-shown.ts'
+import { createWideningPages } from './key-widening.ts'
 import { createLiftPages } from './lifts.ts'
 import { callerOf, type Person } from './shell.ts'
 
@@ -32,7 +34,7 @@ const Listed = z.object({
 const Opened = z.object({ like: z.string().max(100).optional() })
 const Shown = z.object({
   by: z.enum(['day', 'hour']).catch('day'),
-  done: z.enum(['changed', 'old_ended', 'repeated', 'lifted', 'not_lifted']).optional().catch(undefined),
+  done: z.enum(['changed', 'widened', 'old_ended', 'repeated', 'lifted', 'not_lifted']).optional().catch(undefined),
 })
 const ChangeFields = z.object({
   name: z.string().max(1000).default(''),
@@ -54,6 +56,7 @@ function routesOf(room: Room): Route[] {
     post(path).needs(access.recentForm).takes(KeyFields).does(create(room)),
     get(`${path}/new`).needs(access.recent).takes(Opened).does(open(room)),
     ...createRotationPages(room),
+    ...createWideningPages(room),
     get(`${path}/:id`)
       .needs(access.signedIn)
       .takes(Shown)
@@ -139,7 +142,8 @@ async function showOne(
   const key = await getKey(room, person, id)
   const around = await aroundKey(room.keys, { key, ownerId: person.account.id, by, path: room.path })
   const more = { ...(done ? { done } : {}), ...(problem ? { problem } : {}) }
-  const model = { room: room.room, path: room.path, key: keyShown(room.offer, key), ...around, ...more }
+  const mayWiden = key.ancestors.length === 0
+  const model = { room: room.room, path: room.path, key: keyShown(room.offer, key), mayWiden, ...around, ...more }
   return room.draw('settings/keys-one', person, model, { here: room.room })
 }
 
@@ -155,7 +159,7 @@ function csv({ keys, kind }: Room): Does<z.infer<typeof Shown>> {
   }
 }
 
-/** Only ever narrows: whatever would widen the key is refused, and a new key is the way. */
+/** Only ever narrows: whatever would widen the key is refused, and has a page of its own. */
 function change(room: Room): Does<z.infer<typeof ChangeFields>> {
   return async ({ caller: person, params, input, request }) => {
     const key = await getKey(room, person, params['id'])

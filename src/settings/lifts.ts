@@ -7,10 +7,10 @@
 import { z } from 'zod'
 import { hasCode } from '../errors.ts'
 import { get, post, type Route } from '../http/route.ts'
+import { agentShown } from '../http/usage-shown.ts'
 import { ELEVATION_MS } from '../keys/elevation.ts'
 import { scopeShown } from './key-form.ts'
 import type { KeysParts } from './key-room.ts'
-import { agentShown } from './key-shown.ts'
 import { callerOf } from './shell.ts'
 
 const Decision = z.object({ decision: z.enum(['allow', 'deny']).catch('deny') })

@@ -10,11 +10,11 @@
 import { z } from 'zod'
 import type { Accounts } from '../accounts/accounts.ts'
 import { AppError } from '../errors.ts'
+import { describeDevice } from '../http/device.ts'
 import { get, type Handler, post, type Route } from '../http/route.ts'
 import type { SessionRow } from '../http/settings-views.ts'
 import { page } from '../http/views.ts'
 import type { Audit } from '../observability/audit.ts'
-import { describeDevice } from './device.ts'
 import { callerOf, type Draw, type Person, type SettingsAccess } from './shell.ts'
 
 /** One browser session. Times are milliseconds since 1970. */

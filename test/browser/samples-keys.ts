@@ -21,8 +21,18 @@ const key: KeyShown = {
   mayCreateChildren: true,
 }
 
-const caller = (ip: string, secret: 'current' | 'old' | 'retired') =>
-  ({ ip, agent: 'python-httpx/0.28.1', lastAt: at, calls: 1204, callsPerHour: 50.2, secret }) as const
+const caller = (ip: string, secret: 'current' | 'old' | 'retired', moving?: 'still' | 'moved' | 'unseen') =>
+  ({
+    ip,
+    agent: 'python-httpx/0.28.1',
+    lastAt: at,
+    calls: 1204,
+    callsPerHour: 50.2,
+    secret,
+    ...(moving ? { moving } : {}),
+  }) as const
+
+const chosen = { overlap: '24h', quietHours: '6', life: '', lives: [7, 30, 90, 365] } as const
 
 const bars = Array.from({ length: 30 }, (_none, index) => {
   const ok = Math.round(60 + 40 * Math.sin(index / 3))
@@ -42,6 +52,18 @@ const usage = {
   csvUrl: '/settings/keys/oneKey/usage.csv?by=day',
 } as const
 
+const widening = {
+  key,
+  further: [
+    { ...scope('data:write', 'Create, change and delete your files and records'), isChosen: true },
+    { ...scope(`custom:${'z'.repeat(40)}`, `Something ${'Y'.repeat(60)}`), isChosen: false },
+  ],
+  networks: '203.0.113.0/24\n2001:db8:1234::/48',
+  quotaRequests: '5000',
+  quotaWindow: '3600',
+  mayCreateChildren: true,
+} as const
+
 export const keySamples = {
   'settings-keys-one': page('settings/keys-one', {
     ...place('keys'),
@@ -51,7 +73,12 @@ export const keySamples = {
       rotation: { oldHint: 'licet_key_…7aBc', replacedAt: at, endsAt: at + DAY, quietSeconds: 21_600 },
     },
     usage,
-    callers: [caller('203.0.113.24', 'current'), caller('2001:db8:1234:5678:9abc:def0:1234:5678', 'old')],
+    callers: [
+      caller('203.0.113.24', 'current'),
+      caller('2001:db8:1234:5678:9abc:def0:1234:5678', 'old', 'still'),
+      caller('198.51.100.7', 'old', 'unseen'),
+      caller('203.0.113.24', 'old', 'moved'),
+    ],
     children: [
       { id: 'c1', name: 'Build runner', hint, depth: 1, state: 'active', scopes: ['data:read'] },
       { id: 'c2', name: hostile, hint, depth: 2, state: 'revoked', scopes: ['data:read'] },
@@ -68,6 +95,7 @@ export const keySamples = {
       { ref: 'Cd3kXq7ZzT', reason: 'something_new', at, ip: '198.51.100.7' },
     ],
     lifts: [{ id: 'lift', scope: 'data:write', askedAt: at }],
+    mayWiden: true,
     done: 'changed',
   }),
   'settings-keys-one-ended': page('settings/keys-one', {
@@ -87,6 +115,7 @@ export const keySamples = {
     children: [],
     denials: [],
     lifts: [],
+    mayWiden: false,
   }),
   'settings-keys-one-problem': page('settings/keys-one', {
     ...place('tokens'),
@@ -96,16 +125,44 @@ export const keySamples = {
     children: [],
     denials: [],
     lifts: [],
+    mayWiden: false,
     problem: { field: 'form', code: 'other_name' },
   }),
   'settings-keys-rotate': page('settings/keys-rotate', {
     ...place('keys'),
+    ...chosen,
     mark,
     key,
     callers: [caller('203.0.113.24', 'current')],
   }),
+  'settings-keys-rotate-quiet': page('settings/keys-rotate', {
+    ...place('tokens'),
+    ...chosen,
+    overlap: 'quiet',
+    quietHours: 'many',
+    life: '30',
+    mark,
+    key,
+    callers: [],
+    problem: 'quiet_hours',
+  }),
+  'settings-keys-widen': page('settings/keys-widen', { ...place('keys'), ...widening, problems: [] }),
+  'settings-keys-widen-problem': page('settings/keys-widen', {
+    ...place('tokens'),
+    ...widening,
+    key: { ...key, name: hostile },
+    further: [],
+    problems: [
+      { field: 'allowed_ips', code: 'malformed', value: '10.0.0.0/99' },
+      { field: 'quota', code: 'invalid' },
+      { field: 'confirm', code: 'missing' },
+    ],
+  }),
   'settings-keys-rotate-running': page('settings/keys-rotate', {
     ...place('keys'),
+    ...chosen,
+    overlap: 'lost',
+    lives: [],
     mark,
     key: {
       ...key,
@@ -118,6 +175,7 @@ export const keySamples = {
   }),
   'settings-keys-rotate-dead': page('settings/keys-rotate', {
     ...place('keys'),
+    ...chosen,
     mark,
     key: { ...key, state: 'expired' },
     callers: [],

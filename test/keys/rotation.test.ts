@@ -158,6 +158,29 @@ onEveryKeyStore((desk) => {
     mustAllow(await keys.check(fresh, from()))
   })
 
+  test('a rotation may begin a new life, within the policy; the old secret does not outlive the old one', async () => {
+    const { keys, newOwner, now, pass } = desk()
+    const { owned, credential } = await newKey(desk(), newOwner(), { expiresInSeconds: 7200 })
+    for (const expiresInSeconds of [0, 59, 1.5, 366 * 86_400])
+      await assert.rejects(keys.rotate(operator, owned, { expiresInSeconds }), (error) =>
+        hasCode(error, 'invalid_request'),
+      )
+    const { key, credential: fresh } = await keys.rotate(operator, owned, { expiresInSeconds: 90 * 86_400 })
+    assert.equal(key.expiresAt, now() + 90 * 86_400_000)
+    assert.equal(key.rotation?.endsAt, now() + 7_200_000)
+    pass(7_200_000)
+    assert.equal(outcome(await keys.check(credential, from())), 'rotated_out')
+    mustAllow(await keys.check(fresh, from()))
+
+    const parent = await newKey(desk(), newOwner(), { mayCreateChildren: true, callBudget: 100 })
+    const budgeted = keys.rotate(operator, parent.owned, { expiresInSeconds: 86_400 })
+    await assert.rejects(budgeted, (error) => hasCode(error, 'invalid_request'), 'a budget is for one life')
+    const allowed = mustAllow(await keys.check(parent.credential, from()))
+    const child = await keys.createChild(operator, allowed, { name: 'child', scopes: ['data:read'] })
+    const longer = keys.rotate(operator, { ...parent.owned, id: child.key.id }, { expiresInSeconds: 86_400 })
+    await assert.rejects(longer, (error) => hasCode(error, 'invalid_request'), 'a child ends with its parent')
+  })
+
   test('attack: many callers of the new secret do not hide who still uses the old one', async () => {
     const { keys, newOwner, pass } = desk()
     const { owned, credential } = await newKey(desk(), newOwner())

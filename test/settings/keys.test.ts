@@ -234,6 +234,98 @@ test('a key is renamed and narrowed at any time, and never widened', async () =>
   assert.deepEqual([after.name, after.scopes, after.allowedIps], ['Renamed', ['data:read'], ['127.0.0.1/32']])
 })
 
+test('a key is allowed more outright only: on a page of its own, ticked, within one’s own rights, and its owner is told', async () => {
+  const { person, account } = await enter('/settings/keys')
+  const { id, key } = await makeKey(licet, account.id, { scopes: ['data:read'], allowedIps: ['203.0.113.7'] })
+  const owned = { ownerId: account.id, id }
+  const page = await person.open(`/settings/keys/${id}/widen`)
+  assert.doesNotMatch(page.body, /name="scope" value="[^"]+" checked/, 'nothing is chosen for them')
+  const wider = { scope: ['data:write'], allowed_ips: '', quota_requests: '500', quota_window: '60' }
+  const asked = await person.submit(page, { ...wider }, '/widen')
+  assert.match(textOf(asked.body), /Tick the box to confirm/)
+  assert.match(asked.body, /name="scope" value="data:write" checked/, 'what was chosen is kept')
+  assert.deepEqual((await licet.core.keys.getOwned(owned)).scopes, ['data:read'])
+  const beyond = await person.submit(asked, { ...wider, scope: ['api:admin'], confirm: 'yes' }, '/widen')
+  assert.match(textOf(beyond.body), /Choose rights that you hold yourself/)
+  const done = await person.submit(beyond, { ...wider, confirm: 'yes' }, '/widen')
+  assert.match(textOf(done.body), /It can do more now/)
+  time += 1100
+  assert.deepEqual((await me(key)).body.scopes, ['data:read', 'data:write'])
+  const { quota, allowedIps } = await licet.core.keys.getOwned(owned)
+  assert.deepEqual([quota, allowedIps], [{ requests: 500, windowSeconds: 60 }, []])
+  const mails = (await (await fetch(`${licet.issuer}/dev/mailbox.json`)).json()) as { to: string; subject: string }[]
+  assert.ok(mails.some(({ to, subject }) => to === account.email && /may do more now/.test(subject)))
+  time += 16 * 60_000
+  const stale = await person.submit(done, { name: 'Deploy', scope: 'data:read', allowed_ips: '' }, `/keys/${id}`)
+  assert.match(textOf(stale.body), /Saved/, 'narrowing needs no fresh sign-in')
+  const refused = await person.submit(page, { ...wider, confirm: 'yes' }, '/widen')
+  assert.match(refused.body, /name="password"/, 'attack: widening from a borrowed session')
+})
+
+test('the old secret may end after hours without a call, or with the first use of the new one; the new one may begin a new life', async () => {
+  const { person, account } = await enter('/settings/tokens')
+  const make = () => makeKey(licet, account.id, { kind: 'personal_access_token', expiresInSeconds: 86_400 })
+  const { id } = await make()
+  const owned = { ownerId: account.id, id }
+  const asked = await person.open(`/settings/tokens/${id}/rotate`)
+  const wrong = await person.submit(asked, { overlap: 'quiet', quiet_hours: '200', life: '30' }, '/rotate')
+  assert.match(textOf(wrong.body), /Enter 1 to 168 hours/)
+  assert.match(wrong.body, /name="overlap" value="quiet" checked/)
+  assert.match(wrong.body, /value="30" selected/)
+  const rotated = await person.submit(wrong, { overlap: 'quiet', quiet_hours: '8', life: '30' }, '/rotate')
+  shownOn(rotated, /licet_pat_[0-9A-Za-z]{38}/, '/settings/tokens')
+  const { rotation, expiresAt } = await licet.core.keys.getOwned(owned)
+  assert.equal(rotation?.quietSeconds, 8 * 3600)
+  assert.equal(expiresAt, time + 30 * 86_400_000)
+  assert.match(textOf((await person.open(`/settings/tokens/${id}`)).body), /nobody has used it for 8 hours/)
+  const other = await make()
+  const first = await person.open(`/settings/tokens/${other.id}/rotate`)
+  await person.submit(first, { overlap: 'first_use' }, '/rotate')
+  assert.match(
+    textOf((await person.open(`/settings/tokens/${other.id}`)).body),
+    /soon after the first call with the new/,
+  )
+})
+
+test('during a rotation the page tells who still uses the old secret, who has moved, and who was not seen since', async () => {
+  const { person, account } = await enter('/settings/keys')
+  const { id, key: old } = await makeKey(licet, account.id, { scopes: ['data:read'] })
+  const use = (token: string, agent: string) =>
+    callApi(licet.issuer, 'GET', '/api/v1/accounts/me', { token, headers: { 'user-agent': agent } })
+  await use(old, 'weekly/1')
+  time += 1000
+  const rotated = await person.submit(await person.open(`/settings/keys/${id}/rotate`), { overlap: '24h' }, '/rotate')
+  const { secret } = shownOn(rotated, /licet_key_[0-9A-Za-z]{38}/, '/settings/keys')
+  const page = async () => textOf((await person.open(`/settings/keys/${id}`)).body)
+  assert.match(await page(), /1 caller was not seen since the rotation.*weekly\/1/)
+  time += 1000
+  await use(old, 'weekly/1')
+  assert.match(await page(), /1 caller still uses the old one/)
+  time += 1000
+  await use(secret, 'weekly/1')
+  assert.match(await page(), /Everybody who used the old one has moved to the new one/)
+})
+
+test('what is made again with the same settings has the same life', async () => {
+  const { person, account } = await enter('/settings/keys')
+  const { id } = await makeKey(licet, account.id, {
+    expiresInSeconds: 12 * 86_400,
+    scopes: ['data:write', 'data:read'],
+  })
+  time += 13 * 86_400_000
+  const signedIn = await person.submit(
+    await person.open(`/settings/keys/new?like=${id}`),
+    { email: account.email, password: PASSWORD },
+    '/sign-in',
+  )
+  assert.match(signedIn.body, /name="expires_days" value="12"/)
+  const made = await person.submit(signedIn, {}, '/settings/keys')
+  const again = shownOn(made, /licet_key_[0-9A-Za-z]{38}/, '/settings/keys')
+  const { expiresAt, createdAt, scopes } = await licet.core.keys.getOwned({ ownerId: account.id, id: again.id })
+  assert.equal(expiresAt - createdAt, 12 * 86_400_000)
+  assert.deepEqual(scopes.toSorted(), ['data:read', 'data:write'])
+})
+
 test('the page of a key shows who calls, how often, what was refused and why, and the tree below; the figures are there as CSV', async () => {
   const { person, account } = await enter('/settings/keys')
   const { id, key } = await makeKey(licet, account.id, { scopes: ['api:read', 'data:read'], mayCreateChildren: true })
