@@ -441,6 +441,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       accounts,
       apps,
       publishers: core.publishers,
+      resources: core.resources,
       limitProof,
       administration,
       appUsage,

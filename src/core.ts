@@ -17,6 +17,7 @@ import { createDomainProofs } from './apps/domain-proof.ts'
 import { createInitialTokens, type InitialTokens } from './apps/initial-tokens.ts'
 import { createPublishers, type Publishers } from './apps/publishers.ts'
 import { createRegistration, type Registration } from './apps/registration.ts'
+import { createDeveloperResources, type DeveloperResources } from './apps/resources.ts'
 import type { Config } from './config/schema.ts'
 import { AppError } from './errors.ts'
 import { createKeys, type Keys } from './keys/keys.ts'
@@ -47,6 +48,8 @@ export interface Core {
   readonly accounts: Accounts
   readonly apps: Apps
   readonly publishers: Publishers
+  /** Those that developers have brought, beside those of the configuration. */
+  readonly resources: DeveloperResources
   readonly keys: Keys
   /** The one way out. */
   readonly outbound: Outbound
@@ -98,6 +101,16 @@ export async function openCore(
     passwords,
     accounts,
     publishers: createPublishers({ apps: introduced.apps, proofs, now }),
+    resources: createDeveloperResources({
+      store,
+      audit,
+      now,
+      proofs,
+      ...config.developerResources,
+      configured: config.resources.map(({ identifier }) => identifier),
+      issuer: config.issuer,
+      allowLoopback: config.mode === 'development',
+    }),
     keys,
     outbound,
     ...introduced,

@@ -12,7 +12,11 @@ import type { Sessions } from './oidc/sessions.ts'
 /** Part → what it gives for the export (never a secret, not even a digest), and the removal of all of it. */
 export type Holdings = Readonly<Record<string, { readonly list: ExportSource; readonly remove: Remover }>>
 
-export function holdingsOf({ store, keys, apps }: Core, sessions: Sessions, delegates: Delegates): Holdings {
+export function holdingsOf(
+  { store, keys, apps, resources }: Core,
+  sessions: Sessions,
+  delegates: Delegates,
+): Holdings {
   const listApps = (ownerId: string) => everyPage((paging) => apps.list({ ownerId, ...paging }))
   const keysOf = (kind: 'api_key' | 'personal_access_token') => (ownerId: string) =>
     everyPage((paging) => keys.list({ ownerId, kind, ...paging }))
@@ -33,6 +37,10 @@ export function holdingsOf({ store, keys, apps }: Core, sessions: Sessions, dele
     delegates: { list: delegates.list, remove: (accountId) => store.removeGroup('delegate', 'accountId', accountId) },
     api_keys: { list: keysOf('api_key'), remove: (accountId) => keys.removeAll(accountId) },
     personal_access_tokens: { list: keysOf('personal_access_token'), remove: (accountId) => keys.removeAll(accountId) },
+    resources: {
+      list: (ownerId) => everyPage((paging) => resources.list({ ownerId, ...paging })),
+      remove: (ownerId) => store.removeGroup('resource', 'ownerId', ownerId),
+    },
     apps: {
       list: async (ownerId) => (await listApps(ownerId)).map(({ secrets: _secrets, ...app }) => app),
       async remove(ownerId) {

@@ -56,6 +56,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     now: core.now,
     accounts: fencedAccounts(core.accounts, core),
     apps: core.apps,
+    broughtResources: core.resources,
     keys: { ...core.keys, isKey: (credential) => beginsAsKey(core.config.brand.keyPrefix, credential) },
     denials: core.keys.denials,
     signingKeys: core.signingKeys,

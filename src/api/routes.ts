@@ -3,6 +3,7 @@
  */
 import type { Apps } from '../apps/apps.ts'
 import type { Publishers } from '../apps/publishers.ts'
+import type { DeveloperResources } from '../apps/resources.ts'
 import type { AccessRule, Route } from '../http/route.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
@@ -17,6 +18,7 @@ import { createCredentials } from './credentials.ts'
 import { createKeyRoutes } from './keys.ts'
 import { createOwnRoutes, type OwnParts, ownerOf } from './own.ts'
 import type { CredentialParts } from './presented.ts'
+import { createAdminResourceRoutes, createResourceRoutes } from './resources.ts'
 import { createSessionRoutes, type SessionParts } from './sessions.ts'
 import { usingKey } from './using.ts'
 import { createVerifyRoutes, type VerifyParts } from './verify.ts'
@@ -41,6 +43,7 @@ interface ApiParts
   readonly administer: Omit<AdminAccountParts, 'administrator' | 'issuer' | 'accounts'>
   readonly apps: Apps
   readonly publishers: Publishers
+  readonly resources: DeveloperResources
   readonly limitProof: ProofParts['limitProof']
   readonly appUsage: { readonly report: AppSecretParts['usage']; readonly count: CredentialParts['countApp'] }
   readonly audit: Audit
@@ -72,6 +75,8 @@ export function createApi(parts: ApiParts): readonly Route[] {
     ...createAppSecretRoutes({ credentials, apps, usage: parts.appUsage.report, now: parts.now }),
     ...createAdminAccountRoutes({ administrator, issuer: parts.issuer, accounts, ...parts.administer }),
     ...createAdminAuditRoutes({ administrator, store }),
+    ...createResourceRoutes({ credentials, ...parts }),
+    ...createAdminResourceRoutes({ credentials, ...parts }),
     ...createVerifyRoutes({ ...credentialParts, makeKeyToken: parts.makeKeyToken }),
     ...createSessionRoutes({ credentials, sessions: parts.sessions, accounts, audit }),
     ...createOwnRoutes({

@@ -124,6 +124,23 @@ export const Challenge = z.strictObject({
   file: z.strictObject({ url: text, content: text }),
 })
 
+export const Resource = z.strictObject({
+  id: text,
+  identifier: text,
+  name: text,
+  scopes: texts,
+  default_scopes: texts,
+  state: z.enum(['unproven', 'waiting', 'live', 'refused']),
+  proven: maybe(z.strictObject({ by: z.enum(['dns', 'file', 'loopback']), at: time })),
+  refused_reason: maybe(text),
+  owner: text,
+  challenge: Challenge,
+  /** Serve `document` at `url` (RFC 9728). */
+  metadata: z.strictObject({ url: text, document: z.looseObject({ resource: text }) }),
+  created_at: time,
+  updated_at: time,
+})
+
 export const Session = z.strictObject({
   id: text,
   created_at: time,

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type ShimName, shimNames, shims } from '../shims.ts'
 import { scopeName } from './tokens.ts'
-import { listOf, onOff, option, seconds, webUrl, words } from './values.ts'
+import { listOf, onOff, option, seconds, webUrl, wholeNumber, words } from './values.ts'
 
 const appTypes = ['web', 'spa', 'native', 'device', 'service'] as const
 const authMethods = [
@@ -196,10 +196,44 @@ const mcp = z
   .strictObject({ shims: option(switches.prefault({} as never), 'What is mended for clients that need it.') })
   .transform((file) => ({ shimsOff: shimNames.filter((name) => !file.shims[name]) }))
 
+const unverifiedApps = z
+  .strictObject({
+    policy: option(
+      z.enum(['open', 'testers']).default('open'),
+      'Who may use an app that a developer registered and nobody has verified: everybody, with a warning, or its owner and the people named in it.',
+    ),
+    most_accounts: option(
+      z.union([z.literal('off'), wholeNumber(1, 1_000_000)]).prefault('off'),
+      'How many accounts may let such an app in, about; `off`: any number.',
+      { takes: 'number or off' },
+    ),
+    scopes: option(z.array(scopeName).optional(), 'What unverified apps may ask for.', {
+      takes: 'list of scopes',
+      unset: 'every scope that third parties may ask for',
+    }),
+  })
+  .transform((file) => ({
+    policy: file.policy,
+    mostAccounts: file.most_accounts === 'off' ? null : file.most_accounts,
+    scopes: file.scopes,
+  }))
+
+const developerResources = z.strictObject({
+  policy: option(
+    z.enum(['proven', 'reviewed', 'off']).default('proven'),
+    'Which resources of developers (MCP servers) get tokens: of a host they have proven, those an administrator has allowed besides, none.',
+  ),
+  scopes: option(z.array(scopeName).default(['mcp:read', 'mcp:write']), 'The scopes such resources may own.', {
+    takes: 'list of scopes',
+  }),
+})
+
 /** Every option of this topic, as the file names them. */
 export const appOptions = {
   apps: option(z.array(app).prefault([]), 'Your own apps.'),
   dynamic_registration: option(dynamicRegistration.prefault({}), 'Apps that register themselves (RFC 7591).'),
+  unverified_apps: option(unverifiedApps.prefault({}), 'Apps of third parties that no administrator has verified.'),
+  developer_resources: option(developerResources.prefault({}), 'Protected resources that developers bring.'),
   client_documents: option(clientDocuments.prefault({}), 'Apps whose client_id is the URL of their description.'),
   mcp: option(mcp.prefault({}), 'The Model Context Protocol.'),
 }

@@ -123,6 +123,8 @@ function assemble(settings: Settings, found: Found): Config {
     },
     clientDocuments: settings.client_documents,
     mcp: settings.mcp,
+    unverifiedApps: settings.unverified_apps,
+    developerResources: settings.developer_resources,
   }
 }
 

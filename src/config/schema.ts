@@ -73,4 +73,6 @@ export type Config = Deep<{
   }
   clientDocuments: Settings['client_documents']
   mcp: Settings['mcp']
+  unverifiedApps: Settings['unverified_apps']
+  developerResources: Settings['developer_resources']
 }>

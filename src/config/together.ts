@@ -32,6 +32,7 @@ const rules = [
   rule(['scopes', 'keys'], checkKeyScopes),
   rule(['scopes', 'resources'], checkResourceScopes),
   rule(['scopes', 'apps'], checkAppScopes),
+  rule(['scopes', 'unverified_apps', 'developer_resources'], checkThirdPartyScopes),
   rule(['lifetimes'], checkLifetimes),
   rule(['keys'], checkKeyLifetimes),
   rule(['store_url', 'workers'], ({ store_url, workers = 1 }, refuse) => {
@@ -154,6 +155,21 @@ function checkAppScopes({ scopes, apps }: Pick<Settings, 'scopes' | 'apps'>, ref
       else if (!app.firstParty && scopes[name]?.thirdParty === false)
         refuse(path, 'a scope that third parties may ask for', name)
     }
+  }
+}
+
+function checkThirdPartyScopes(
+  {
+    scopes,
+    unverified_apps: unverified,
+    developer_resources: brought,
+  }: Pick<Settings, 'scopes' | 'unverified_apps' | 'developer_resources'>,
+  refuse: Refuse,
+): void {
+  const lists = { unverified_apps: unverified.scopes ?? [], developer_resources: brought.scopes }
+  for (const [option, names] of Object.entries(lists)) {
+    for (const [at, name] of names.entries())
+      if (!scopes[name]?.thirdParty) refuse([option, 'scopes', at], 'a scope that third parties may ask for', name)
   }
 }
 

@@ -11,9 +11,10 @@ import type { Clients } from './clients.ts'
 import { onlyPrefill } from './device.ts'
 import { noteMended } from './mending.ts'
 import { spellingShims } from './resource-spelling.ts'
-import { IDENTITY_SCOPES, type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
+import { canonical, IDENTITY_SCOPES, type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
 import { carryStepUp } from './step-up.ts'
+import { servedOrRefused } from './work.ts'
 
 type Fields = Record<string, unknown>
 
@@ -97,7 +98,8 @@ function refuseOversized(params: Fields): void {
 /** Puts the registered identifier in the place of every spelling of it that is mended; what is not mended stays and is refused later. */
 function spellResources(params: Fields, resources: Resources, shims: Shims): void {
   const identifiers = [params['resource']].flat().map((one) => {
-    const meant = typeof one === 'string' ? resources.find(one)?.identifier : undefined
+    // One that a developer has brought is registered in the canonical spelling and in no other.
+    const meant = typeof one === 'string' ? (resources.find(one)?.identifier ?? canonical(one)) : undefined
     const names = meant === undefined ? undefined : spellingShims(one as string, meant)
     if (!names?.every((name) => shims.on(name))) return one
     for (const name of names) noteMended(params, name)
@@ -116,8 +118,10 @@ const ASKING_ROUTES = new Set(['authorization', 'pushed_authorization_request', 
  */
 export function createResourceLookup(resources: Resources, clients: Clients, shims: Shims) {
   return async (ctx: KoaContextWithOIDC, identifier: string, client: { clientId: string }) => {
-    const resource = resources.find(identifier)
-    const app = await clients.app(client.clientId)
+    const [resource, app] = await Promise.all([
+      servedOrRefused(() => resources.look(identifier)),
+      clients.app(client.clientId),
+    ])
     if (resource?.identifier !== identifier || !app) throw new errors.InvalidTarget()
     const allowed = resources.allowed(app, resource)
     const { route, params } = ctx.oidc

@@ -38,10 +38,10 @@ export function createDelegation(parts: DelegationParts): Delegate {
     const refuse = (reason: string) => refuseSubject(parts, ctx, subject, reason)
     await checkActor(parts, app, params)
     const jkt = await boundKey(parts, ctx, app, subject)
-    if (!mayActWith(parts.resources, app, subject)) throw await refuse('may_not_act')
+    if (!(await mayActWith(parts.resources, app, subject))) throw await refuse('may_not_act')
     if (actorsOf(subject.act).length >= MOST_ACTORS) throw await refuse('too_many_actors')
-    const resource =
-      requestedResource(parts.resources, params) ?? parts.resources.find(subject.aud) ?? parts.resources.standard
+    const resource = (await requestedResource(parts.resources, params)) ?? (await parts.resources.look(subject.aud))
+    if (!resource) throw new errors.InvalidTarget()
     const scopes = delegatedScopes(parts.resources, { app, subject, resource, asked: scopesOf(params) })
     const { acr, amr, sid, auth_time: authTime } = subject
     const grantId = grantOf(subject)
@@ -155,9 +155,14 @@ async function boundKey(
  * Who may act with a token: the app it names (`may_act`), or the one it was meant for, if an operator lets that app act for the one it was issued
  * to. A token that strayed to an app is worth nothing to it, and an app cannot be made to use one it was not meant to get (confused deputy).
  */
-function mayActWith(resources: Resources, app: App, { may_act: named, aud, client_id: clientId }: AccessTokenClaims) {
+async function mayActWith(
+  resources: Resources,
+  app: App,
+  { may_act: named, aud, client_id: clientId }: AccessTokenClaims,
+): Promise<boolean> {
   if (named?.sub === app.clientId) return true
-  const isMeantForIt = app.resourceServer !== undefined && resources.find(app.resourceServer)?.identifier === aud
+  const own = app.resourceServer === undefined ? undefined : await resources.look(app.resourceServer)
+  const isMeantForIt = own?.identifier === aud
   return isMeantForIt && (app.actsFor ?? []).some((one) => one === clientId || one === '*')
 }
 

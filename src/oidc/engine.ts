@@ -136,8 +136,8 @@ export async function createEngine(parts: EngineParts) {
     checkProven: createProofCheck({ issuer: settings.issuer, store, tokens: () => tokens, now }),
     proofAlgorithms: DPOP_ALGORITHMS,
     /** An access token that is made from a key, for the resource with that identifier. */
-    makeKeyToken({ audience, ...wish }: Omit<KeyTokenRequest, 'resource' | 'app'> & { audience: string }) {
-      return makeKeyToken({ ...wish, resource: resources.find(audience) ?? resources.standard })
+    async makeKeyToken({ audience, ...wish }: Omit<KeyTokenRequest, 'resource' | 'app'> & { audience: string }) {
+      return makeKeyToken({ ...wish, resource: (await resources.look(audience)) ?? resources.standard })
     },
     interactions: createInteractions({
       provider: () => provider,

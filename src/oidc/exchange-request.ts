@@ -43,11 +43,14 @@ export const scopesOf = ({ scope }: Params): string[] => [
 ]
 
 /** The one resource asked for (`audience` is another word for it here), undefined when none was. @throws invalid_target */
-export function requestedResource(resources: Resources, { resource, audience }: Params): Resource | undefined {
+export async function requestedResource(
+  resources: Resources,
+  { resource, audience }: Params,
+): Promise<Resource | undefined> {
   const named = [resource, audience].filter((one) => one !== undefined)
   if (named.length === 0) return undefined
-  const found = new Set(named.map((one) => (typeof one === 'string' ? resources.find(one) : undefined)))
+  const found = await Promise.all(named.map(async (one) => (typeof one === 'string' ? resources.look(one) : undefined)))
   const [only] = found
-  if (found.size > 1 || !only) throw new errors.InvalidTarget()
+  if (!only || found.some((one) => one?.identifier !== only.identifier)) throw new errors.InvalidTarget()
   return only
 }

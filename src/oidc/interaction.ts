@@ -116,7 +116,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
     if (!app) throw gone('the app that asked is not registered any more')
     const result = (library.result ?? {}) as unknown as Result
     const account = await signedIn(library, result)
-    const named = resourcesOf(params['resource'])
+    const named = await resourcesOf(params['resource'])
     const plan = account && (await planFor(library, app, account, named))
     const mustSignIn = result.switching || (prompt.name === 'login' && !result.login)
     const half = result.half && (await halfOf(result.half))
@@ -153,8 +153,9 @@ export function createInteractions(parts: InteractionParts): Interactions {
     return stands(account, result.login?.ts) ? account : undefined
   }
 
-  const resourcesOf = (spelled: unknown): Resource[] => {
-    const found = [spelled ?? resources.standard.identifier].flat().map((one) => resources.find(String(one)))
+  const resourcesOf = async (spelled: unknown): Promise<Resource[]> => {
+    const identifiers = [spelled ?? resources.standard.identifier].flat()
+    const found = await Promise.all(identifiers.map((one) => resources.look(String(one))))
     return found.filter((resource): resource is Resource => resource !== undefined)
   }
 

@@ -27,7 +27,7 @@ export function createKeyStatus({ issuer, keys, clients, resources, factsOf }: K
     if (route !== 'introspection' || !client || ctx.status !== 200 || !keys.isKey(token)) return
     ctx.body = { active: false }
     const caller = await clients.app(client.clientId)
-    const resource = caller?.resourceServer === undefined ? undefined : resources.find(caller.resourceServer)
+    const resource = caller?.resourceServer === undefined ? undefined : await resources.look(caller.resourceServer)
     if (!resource) return
     const { ip, userAgent } = factsOf(ctx.req)
     const verdict = await keys.check(token, {

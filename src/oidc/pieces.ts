@@ -27,7 +27,7 @@ import type { Pages } from './pages.ts'
 import { createGrantLoader, createPolicy } from './policy.ts'
 import type { ProviderParts } from './provider.ts'
 import { createRefresh } from './refresh.ts'
-import { createResources } from './resources.ts'
+import { type BroughtResources, createResources } from './resources.ts'
 import { createRestart } from './restart.ts'
 import type { OidcSettings } from './settings.ts'
 import type { SigningKeys } from './signing-keys.ts'
@@ -44,6 +44,7 @@ export interface EngineParts {
   readonly now: () => number
   readonly accounts: AccountSource
   readonly apps: AppSource
+  readonly broughtResources: BroughtResources
   readonly keys: KeySource
   readonly denials: DenialNotes
   readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
@@ -70,7 +71,7 @@ export function createPieces(parts: EngineParts) {
   const { hook } = settings.claims
   return {
     askHook: hook && createClaimsHook(hook, parts.hookFetch, events.hookFailed),
-    resources: createResources(settings),
+    resources: createResources({ ...settings, brought: parts.broughtResources, now }),
     clients: createClients({ apps: parts.apps, now }),
     grants: createGrants({ store, now }),
     restart: createRestart({ vault, now }),

@@ -14,8 +14,10 @@ export const SCOPE_BY_DEFAULT = 'scope_by_default'
 export interface Resources {
   readonly standard: Resource
   readonly all: readonly Resource[]
-  /** The resource an identifier means, however it is spelled; undefined when none is registered. */
+  /** The resource an identifier means, however it is spelled: one of the configuration, or one that was looked up lately; else undefined. */
   find(identifier: string): Resource | undefined
+  /** The same, and those that developers have brought; each is asked for at most once a second. Those of the configuration win and cost nothing. */
+  look(identifier: string): Promise<Resource | undefined>
   rule(scope: string): ScopeRule | undefined
   /** Scopes of `resource` that `app` may ask for: its registered ones (the resource's defaults if it registered none there), none reserved for first parties unless it is one. */
   allowed(app: App, resource: Resource): readonly string[]
@@ -23,7 +25,27 @@ export interface Resources {
   standardScopes(app: App, resource: Resource): readonly string[]
 }
 
-export function createResources({ resources, scopes }: Pick<OidcSettings, 'resources' | 'scopes'>): Resources {
+/** A resource that its developer has brought and proven; its identifier is spelled as `canonical` spells it. */
+interface Brought {
+  readonly identifier: string
+  readonly scopes: readonly string[]
+  readonly defaultScopes: readonly string[]
+}
+
+export interface BroughtResources {
+  findLive(identifier: string): Promise<Brought | undefined>
+}
+
+interface ResourceParts extends Pick<OidcSettings, 'resources' | 'scopes'> {
+  readonly brought: BroughtResources
+  readonly now: () => number
+}
+
+const LONGEST_BROUGHT = 300
+const REMEMBER_MS = 1000
+const REMEMBER_AT_MOST = 10_000
+
+export function createResources({ resources, scopes, brought, now }: ResourceParts): Resources {
   const [standard] = resources
   if (!standard) throw new TypeError('there is always a default resource')
   const byCanonical = new Map(resources.map((resource) => [canonical(resource.identifier), resource]))
@@ -42,10 +64,33 @@ export function createResources({ resources, scopes }: Pick<OidcSettings, 'resou
     })
   }
 
+  const remembered = new Map<string, { readonly until: number; readonly resource: Resource | undefined }>()
+  /** People read its host: what its developer calls it proves nothing. */
+  const asResource = (found: Brought): Resource => ({
+    ...found,
+    name: URL.parse(found.identifier)?.host ?? found.identifier,
+    accessTokenSeconds: standard.accessTokenSeconds,
+    algorithm: standard.algorithm,
+    claims: {},
+  })
+  const look: Resources['look'] = async (identifier) => {
+    const id = canonical(identifier)
+    const configured = byCanonical.get(id)
+    if (configured || identifier.length > LONGEST_BROUGHT) return configured
+    const known = remembered.get(id)
+    if (known && known.until > now()) return known.resource
+    const found = await brought.findLive(id)
+    const resource = found && asResource(found)
+    if (remembered.size >= REMEMBER_AT_MOST) remembered.clear()
+    remembered.set(id, { until: now() + REMEMBER_MS, resource })
+    return resource
+  }
+
   return {
     standard,
     all: resources,
-    find: (identifier) => byCanonical.get(canonical(identifier)),
+    find: (identifier) => byCanonical.get(canonical(identifier)) ?? remembered.get(canonical(identifier))?.resource,
+    look,
     rule: (scope) => rules.get(scope),
     allowed,
     standardScopes(app, resource) {

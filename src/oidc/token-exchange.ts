@@ -75,7 +75,7 @@ async function resourceFor(
   ctx: KoaContextWithOIDC,
   credential: string,
 ): Promise<Resource> {
-  const named = requestedResource(resources, (ctx.oidc.params ?? {}) as Params)
+  const named = await requestedResource(resources, (ctx.oidc.params ?? {}) as Params)
   if (named) return named
   const { key } = await keys.explain(credential, { ip: factsOf(ctx.req).ip })
   return (key?.resource === undefined ? undefined : resources.find(key.resource)) ?? resources.standard

@@ -16,6 +16,7 @@ export const kinds = {
   device: { durable: true, unique: [], groups: ['accountId'] },
   picture: { durable: true, unique: [], groups: [] },
   app: { durable: true, unique: [], groups: ['ownerId', 'review', 'waiting'] },
+  resource: { durable: true, unique: ['claim'], groups: ['ownerId', 'state'] },
   consent: { durable: true, unique: [], groups: ['accountId', 'clientId'] },
   grant: { durable: true, unique: [], groups: ['accountId', 'sessionUid', 'consentId'] },
   session: { durable: true, unique: ['uid'], groups: ['accountId'] },
