@@ -12,11 +12,7 @@ import type { Sessions } from './oidc/sessions.ts'
 /** Part → what it gives for the export (never a secret, not even a digest), and the removal of all of it. */
 export type Holdings = Readonly<Record<string, { readonly list: ExportSource; readonly remove: Remover }>>
 
-export function holdingsOf(
-  { store, keys, apps, resources }: Core,
-  sessions: Sessions,
-  delegates: Delegates,
-): Holdings {
+export function holdingsOf({ store, keys, apps, resources }: Core, sessions: Sessions, delegates: Delegates): Holdings {
   const listApps = (ownerId: string) => everyPage((paging) => apps.list({ ownerId, ...paging }))
   const keysOf = (kind: 'api_key' | 'personal_access_token') => (ownerId: string) =>
     everyPage((paging) => keys.list({ ownerId, kind, ...paging }))
