@@ -3,41 +3,31 @@
  * the store directly, beside a running server.
  */
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { createGuessablePasswords } from './accounts/guessable-passwords.ts'
 import { openLeakedPasswords } from './accounts/leaked-passwords.ts'
 import { createPasswords, type Passwords } from './accounts/password.ts'
-import { type Apps, createApps } from './apps/apps.ts'
-import { createClientDocuments } from './apps/client-documents.ts'
-import { type ConfiguredApp, takeConfigured } from './apps/configured.ts'
-import { readDocument } from './apps/document-metadata.ts'
-import { createDomainProofs } from './apps/domain-proof.ts'
-import { createInitialTokens, type InitialTokens } from './apps/initial-tokens.ts'
-import { createPublishers, type Publishers } from './apps/publishers.ts'
-import { createRegistration, type Registration } from './apps/registration.ts'
-import { createDeveloperResources, type DeveloperResources } from './apps/resources.ts'
+import type { Apps } from './apps/apps.ts'
+import type { InitialTokens } from './apps/initial-tokens.ts'
+import type { Publishers } from './apps/publishers.ts'
+import type { Registration } from './apps/registration.ts'
+import type { DeveloperResources } from './apps/resources.ts'
 import type { Config } from './config/schema.ts'
 import { AppError } from './errors.ts'
 import { createKeys, type Keys } from './keys/keys.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
+import { openRegistry } from './registry.ts'
 import { createVault, type Vault } from './secrets.ts'
 import { createOutbound, type Outbound } from './security/outbound.ts'
-import { createResolve, createResolveTxt } from './security/resolve.ts'
-import { createShims, type Shims } from './shims.ts'
+import { createResolve } from './security/resolve.ts'
+import type { Shims } from './shims.ts'
 import { openStore } from './storage/open.ts'
 import type { Store } from './storage/store.ts'
 
 /** Where views, locales and the package itself are, whether run from source or from `dist`. */
 export const packageRoot = fileURLToPath(new URL('..', import.meta.url))
-
-/** The id under which this server's own pages sign people in. */
-export const SETTINGS = 'settings'
-
-/** The id of the development playground's app. */
-export const PLAYGROUND = 'playground'
 
 export interface Core {
   readonly config: Config
@@ -89,8 +79,7 @@ export async function openCore(
     elapsed: () => performance.now(),
     ...(config.outbound.ca === undefined ? {} : { ca: config.outbound.ca }),
   })
-  const introduced = openApps(config, { store, vault, audit, now, outbound })
-  const proofs = createDomainProofs({ fetch: outbound.fetch, resolveTxt: createResolveTxt() })
+  const registry = openRegistry(config, { store, vault, audit, now, outbound })
   const keys = openKeys(config, { store, audit, now, accounts }, onTrouble)
   const signingKeys = createSigningKeys({ store, vault, now })
   return {
@@ -100,20 +89,9 @@ export async function openCore(
     audit,
     passwords,
     accounts,
-    publishers: createPublishers({ apps: introduced.apps, proofs, now }),
-    resources: createDeveloperResources({
-      store,
-      audit,
-      now,
-      proofs,
-      ...config.developerResources,
-      configured: config.resources.map(({ identifier }) => identifier),
-      issuer: config.issuer,
-      allowLoopback: config.mode === 'development',
-    }),
     keys,
     outbound,
-    ...introduced,
+    ...registry,
     signingKeys,
     now,
     async close() {
@@ -135,49 +113,6 @@ async function openPasswords({ passwords: { minLength, breachFile }, brand }: Co
   const isLeaked = leaked && ((password: string) => leaked.has(password))
   const { isGuessable } = createGuessablePasswords({ words: [brand.name], isLeaked })
   return { passwords: createPasswords({ minimumLength: minLength, isGuessable }), leaked }
-}
-
-/** Apps of the configuration, stored ones, and the two kinds that introduce themselves. */
-function openApps(
-  config: Config,
-  { store, vault, audit, now, outbound }: Pick<Core, 'store' | 'vault' | 'audit' | 'now' | 'outbound'>,
-) {
-  const { brand, clientDocuments, dynamicRegistration } = config
-  const shims = createShims(config.mcp.shimsOff)
-  const introduction = createRegistration({
-    vault,
-    now,
-    keyPrefix: brand.keyPrefix,
-    shims,
-    scopes: Object.keys(config.scopes),
-    mayAsk: thirdPartyScopes(config),
-  })
-  const registration = dynamicRegistration.policy === 'off' ? undefined : introduction
-  const { policy, ...hosts } = clientDocuments
-  const read = (document: unknown, clientId: string) =>
-    readDocument(document, clientId, { shims, read: introduction.read })
-  const pausing = (milliseconds: number) => pause(milliseconds, undefined, { ref: false })
-  const reading = { store, now, fetch: outbound.fetch, pause: pausing, read, ...hosts }
-  const documents = policy === 'off' ? undefined : createClientDocuments({ ...reading, policy })
-  const apps = createApps({
-    store,
-    audit,
-    now,
-    keyPrefix: brand.keyPrefix,
-    scopes: config.scopes,
-    configured: configuredApps(config),
-    forgetAfterSeconds: dynamicRegistration.forgetAfterSeconds,
-    ...(registration ? { registration } : {}),
-    ...(documents ? { documents } : {}),
-  })
-  const initialTokens = createInitialTokens({
-    store,
-    audit,
-    now,
-    keyPrefix: brand.keyPrefix,
-    fromFile: dynamicRegistration.initialTokens,
-  })
-  return { apps, registration, initialTokens, shims }
 }
 
 /** API keys and personal access tokens, under the operator's policy. */
@@ -203,53 +138,6 @@ function openKeys(
     denialSeconds: retention.denialsSeconds,
     ...(onTrouble ? { onTrouble } : {}),
   })
-}
-
-/** What self-registered apps may ask for. */
-function thirdPartyScopes({ scopes }: Config): string[] {
-  return Object.entries(scopes)
-    .filter(([, { thirdParty }]) => thirdParty)
-    .map(([name]) => name)
-}
-
-/** Holds the configured apps to every rule, as the start does, without a store. @throws invalid_configuration with `fields` */
-export function judgeApps(config: Config): void {
-  takeConfigured(configuredApps(config), config.scopes, 0)
-}
-
-function configuredApps(config: Config): ConfiguredApp[] {
-  const own = [settingsApp(config), ...(config.playground ? [playgroundApp(config)] : [])]
-  return [...config.apps, ...own]
-}
-
-/** The pages of this server, which sign people in like any app. */
-function settingsApp({ issuer, brand }: Config): ConfiguredApp {
-  return {
-    clientId: SETTINGS,
-    name: brand.name,
-    type: 'spa',
-    auth: 'none',
-    redirectUris: [`${issuer}/settings/callback`],
-    postLogoutRedirectUris: [`${issuer}/`],
-    firstParty: true,
-  }
-}
-
-/** A public browser app of this server, so that the first tokens need no registration. */
-function playgroundApp({ issuer, scopes }: Config): ConfiguredApp {
-  return {
-    clientId: PLAYGROUND,
-    name: 'Playground',
-    type: 'spa',
-    auth: 'none',
-    redirectUris: [`${issuer}/playground/callback`],
-    postLogoutRedirectUris: [`${issuer}/playground`],
-    scopes: [],
-    optionalScopes: Object.entries(scopes)
-      .filter(([, { access }]) => access !== 'admin')
-      .map(([name]) => name),
-    firstParty: false,
-  }
 }
 
 export const viewsDirectory = join(packageRoot, 'views')

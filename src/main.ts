@@ -28,7 +28,7 @@ addServeCommand(program, {
   runWorkers: (count) => runWorkers(count, words, ['serve', '--quiet']),
   isWorker,
 })
-addConfigCommands(program, { judge: async (config) => (await import('./core.ts')).judgeApps(config) })
+addConfigCommands(program, { judge: async (config) => (await import('./registry.ts')).judgeApps(config) })
 const openCore = async () => (await import('./core.ts')).openCore(loadOrRefuse().config)
 addAccountCommands(program, async () => (await import('./people.ts')).openPeople(loadOrRefuse().config))
 addAppCommands(program, openCore)
