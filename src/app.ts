@@ -22,15 +22,7 @@ import { createWellKnown } from './api/well-known.ts'
 import { createAppUsage } from './app-usage.ts'
 import { createShimUse } from './apps/shim-use.ts'
 import type { Config } from './config/schema.ts'
-import {
-  type Core,
-  type CoreOptions,
-  localesDirectory,
-  openCore,
-  PLAYGROUND,
-  SETTINGS,
-  viewsDirectory,
-} from './core.ts'
+import { type Core, type CoreOptions, localesDirectory, openCore, viewsDirectory } from './core.ts'
 import { createDeveloperPages } from './developer/apps.ts'
 import { AppError } from './errors.ts'
 import { holdingsOf } from './holdings.ts'
@@ -65,6 +57,7 @@ import { createMailbox } from './playground/mailbox.ts'
 import { createPlayground } from './playground/playground.ts'
 import { startProtocol } from './protocol.ts'
 import { clientLimit, createDoors } from './protocol-doors.ts'
+import { PLAYGROUND, SETTINGS } from './registry.ts'
 import { randomToken } from './secrets.ts'
 import { and, anyForm, anyone, formFor, formOf, loopbackOrToken } from './security/access.ts'
 import { createAdministration } from './security/administration.ts'
