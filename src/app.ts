@@ -391,6 +391,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       draw,
       once,
       apps,
+      usage: appUsage.report,
       scopes: config.scopes,
       issuer,
       now,

@@ -4,7 +4,7 @@
 import type { App } from '../apps/app.ts'
 import { appTypes, holdsSecret } from '../apps/app-types.ts'
 import { standingOf } from '../apps/vendor.ts'
-import type { AppDetail, AppRow } from '../http/developer-views.ts'
+import type { AppDetail, AppRow, SecretRow } from '../http/developer-views.ts'
 import { verdictsOf } from './app-form.ts'
 
 export function rowOf(app: App): AppRow {
@@ -24,13 +24,24 @@ export function detailOf(app: App, now: number): Pick<AppDetail, 'app' | 'regist
       ...(app.suspended ? { suspendedReason: app.suspended.reason } : {}),
     },
     registered: verdictsOf(app.redirectUris, app.type),
-    secrets: app.secrets
-      .filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now)
-      .map(({ id, hint, createdAt, expiresAt }) => ({
+    secrets: secretsOf(app, now),
+  }
+}
+
+/** Those that live at `now`, with when each was last used where that is known. */
+export function secretsOf({ secrets }: App, now: number, usedAt: Readonly<Record<string, number>> = {}): SecretRow[] {
+  return secrets
+    .filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now)
+    .map(({ id, hint, createdAt, expiresAt, quietSeconds, untilFirstUse }) => {
+      const lastUsedAt = usedAt[id]
+      return {
         id,
         hint,
         createdAt,
         ...(expiresAt === undefined ? {} : { expiresAt }),
-      })),
-  }
+        ...(quietSeconds === undefined ? {} : { quietSeconds }),
+        ...(untilFirstUse ? { untilFirstUse } : {}),
+        ...(lastUsedAt === undefined ? {} : { lastUsedAt }),
+      }
+    })
 }

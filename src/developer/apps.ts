@@ -1,60 +1,24 @@
 /**
- * Developer pages: the apps a person has registered, theirs alone. Making one, changing one and a new secret need a recent sign-in; a secret stands in
- * the answer to its form and nowhere else. The form is `app-form.ts`'s, the example `snippet.ts`'s.
+ * Developer pages: the apps a person has registered, theirs alone. Making one and changing one need a recent sign-in. The form is `app-form.ts`'s, the
+ * example `snippet.ts`'s, secrets and usage are `secrets.ts`'s.
  *
  *   below /developer/apps
  *   GET  /      the list               POST /              a new app          GET  /new   the form
  *   GET  /:id   one of them            POST /:id/change    its change         POST /:id/remove   the end, with the name typed
- *                                      POST /:id/secret    a new secret, shown once
  */
 import { z } from 'zod'
-import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
-import { holdsSecret } from '../apps/app-types.ts'
-import type { Apps, IssuedApp } from '../apps/apps.ts'
-import { getOwnApp, refuseMoreApps } from '../apps/ownership.ts'
+import type { Apps } from '../apps/apps.ts'
+import { refuseMoreApps } from '../apps/ownership.ts'
 import { hasCode } from '../errors.ts'
 import type { AppDetail, AppProblem } from '../http/developer-views.ts'
-import { type AccessRule, type Answer, get, type Handler, post, type RequestFacts, type Route } from '../http/route.ts'
-import type { ViewName, Views } from '../http/views.ts'
-import type { Caller } from '../observability/audit.ts'
-import {
-  askedScopes,
-  ChangeFields,
-  draftOf,
-  keysIn,
-  linesOf,
-  NewAppFields,
-  type OfferedScopes,
-  problemsOf,
-} from './app-form.ts'
+import { type Answer, get, post, type Route } from '../http/route.ts'
+import { askedScopes, ChangeFields, draftOf, keysIn, linesOf, NewAppFields, problemsOf } from './app-form.ts'
 import { detailOf, rowOf } from './app-shown.ts'
+import { callerOf, type Developer, type DeveloperParts, type Does, HOME, owned, reveal } from './room.ts'
+import { createSecretPages } from './secrets.ts'
 import { snippetOf } from './snippet.ts'
 
-/** Somebody who is signed in in this browser. */
-interface Developer {
-  readonly account: Account
-}
-
-type DeveloperView = Extract<ViewName, `developer/${string}`>
-
-interface DeveloperParts<D extends Developer> {
-  readonly access: {
-    readonly signedIn: AccessRule<D>
-    readonly recent: AccessRule<D>
-    readonly form: AccessRule<D>
-    readonly recentForm: AccessRule<D>
-  }
-  /** Draws a page with the navigation around it. */
-  readonly draw: <V extends DeveloperView>(view: V, person: D, model: Omit<Views[V], 'shell'>) => Answer
-  readonly once: { mark(): string; isFirst(accountId: string, mark: string): Promise<boolean> }
-  readonly apps: Apps
-  readonly scopes: OfferedScopes
-  readonly issuer: string
-  readonly now: () => number
-}
-
-const HOME = '/developer/apps'
 const PAGE_SIZE = 25
 const TYPES = ['web', 'spa', 'native', 'device', 'service'] as const
 
@@ -63,13 +27,7 @@ const Listed = z.object({
   done: z.enum(['removed', 'repeated']).optional().catch(undefined),
 })
 const Shown = z.object({ done: z.enum(['created', 'changed', 'repeated']).optional().catch(undefined) })
-const SecretFields = z.object({
-  mark: z.string().max(64).default(''),
-  overlap: z.enum(['0', '3600', '86400', '604800']).catch('86400'),
-})
 const RemoveFields = z.object({ name: z.string().max(1000).default('') })
-
-type Does<D extends Developer, I> = Handler<I, D, unknown>
 
 export function createDeveloperPages<D extends Developer>(parts: DeveloperParts<D>): readonly Route[] {
   const { access } = parts
@@ -86,17 +44,9 @@ export function createDeveloperPages<D extends Developer>(parts: DeveloperParts<
         showOne(parts, caller, await owned(parts, caller, params['id']), done ? { done } : {}),
       ),
     post(`${HOME}/:id/change`).needs(access.recentForm).takes(ChangeFields).does(change(parts)),
-    post(`${HOME}/:id/secret`).needs(access.recentForm).takes(SecretFields).does(rotate(parts)),
+    ...createSecretPages(parts),
     post(`${HOME}/:id/remove`).needs(access.form).takes(RemoveFields).does(remove(parts)),
   ]
-}
-
-function owned<D extends Developer>({ apps }: DeveloperParts<D>, { account }: D, id = ''): Promise<App> {
-  return getOwnApp(apps, account.id, id)
-}
-
-function callerOf({ account }: Developer, { ip, userAgent, requestId }: RequestFacts): Caller {
-  return { kind: 'account', id: account.id, ip, userAgent, requestId }
 }
 
 function list<D extends Developer>({ apps, draw }: DeveloperParts<D>): Does<D, z.infer<typeof Listed>> {
@@ -148,26 +98,8 @@ function wantedOf({ account }: Developer, typed: NewAppFields): Parameters<Apps[
   return { name, type, ownerId: account.id, ...askedScopes(typed), ...returns, ...proof }
 }
 
-/** The one answer that holds a client secret. */
-function reveal<D extends Developer>(
-  { draw, issuer }: DeveloperParts<D>,
-  person: D,
-  { app, clientSecret = '' }: IssuedApp,
-  { isNew }: { readonly isNew: boolean },
-): Answer {
-  const oldEndsAt = app.secrets.find(({ expiresAt }) => expiresAt !== undefined)?.expiresAt
-  return draw('developer/app-reveal', person, {
-    clientId: app.clientId,
-    name: app.name,
-    clientSecret,
-    isNew,
-    snippet: snippetOf({ issuer, app, clientSecret }),
-    ...(oldEndsAt === undefined ? {} : { oldEndsAt }),
-  })
-}
-
 function showOne<D extends Developer>(
-  { draw, once, scopes, issuer, now }: DeveloperParts<D>,
+  { draw, scopes, issuer, now }: DeveloperParts<D>,
   person: D,
   app: App,
   {
@@ -183,7 +115,6 @@ function showOne<D extends Developer>(
     ...draftOf(scopes, { ...written, type: app.type }, problems),
     ...detailOf(app, now()),
     snippet: snippetOf({ issuer, app }),
-    mark: once.mark(),
     ...(done ? { done } : {}),
   })
 }
@@ -200,17 +131,6 @@ function change<D extends Developer>(parts: DeveloperParts<D>): Does<D, ChangeFi
       return showOne(parts, person, app, { typed: input, problems: problemsOf(error) })
     }
     return { kind: 'redirect', location: `${HOME}/${app.clientId}?done=changed` }
-  }
-}
-
-function rotate<D extends Developer>(parts: DeveloperParts<D>): Does<D, z.infer<typeof SecretFields>> {
-  return async ({ caller: person, params, input, request }) => {
-    const { clientId, auth } = await owned(parts, person, params['id'])
-    if (!holdsSecret(auth) || !(await parts.once.isFirst(person.account.id, input.mark)))
-      return { kind: 'redirect', location: `${HOME}/${clientId}?done=repeated` }
-    const overlap = { overlapSeconds: Number(input.overlap) }
-    const issued = await parts.apps.rotateSecret(callerOf(person, request), clientId, overlap)
-    return reveal(parts, person, issued, { isNew: false })
   }
 }
 

@@ -2,7 +2,7 @@
  * The models of the developer pages: apps that people register themselves. Times are milliseconds since 1970. No model but `AppRevealed` has room for
  * a secret.
  */
-import type { ScopeShown } from './key-views.ts'
+import type { KeyCallerRow, OverlapChosen, ScopeShown, UsageShown } from './key-views.ts'
 import type { Shell } from './settings-views.ts'
 import type { Standing } from './views.ts'
 
@@ -74,7 +74,24 @@ export interface SecretRow {
   readonly id: string
   readonly hint: string
   readonly createdAt: number
+  /** Set for the old one of a rotation: when it ends at the latest, and whether it may end before that. */
   readonly expiresAt?: number
+  readonly quietSeconds?: number
+  readonly untilFirstUse?: true
+  readonly lastUsedAt?: number
+}
+
+/** The secrets of an app and what it is used for. */
+export interface AppSecrets extends OverlapChosen {
+  readonly shell: Shell
+  readonly app: AppRow & { readonly holdsSecret: boolean; readonly isChangeable: boolean }
+  readonly secrets: readonly SecretRow[]
+  /** Whoever called with a secret; of an old one everybody. */
+  readonly callers: readonly KeyCallerRow[]
+  readonly usage: UsageShown
+  readonly mark: string
+  readonly done?: 'old_ended' | 'repeated'
+  readonly problem?: 'quiet_hours'
 }
 
 /** The one page that shows a client secret. */
@@ -101,7 +118,6 @@ export interface AppDetail extends AppDraft {
   readonly registered: readonly UriVerdict[]
   readonly secrets: readonly SecretRow[]
   readonly snippet: readonly SnippetStep[]
-  readonly mark: string
   readonly done?: 'created' | 'changed' | 'repeated'
 }
 
@@ -111,4 +127,5 @@ export interface DeveloperViews {
   'developer/app-new': AppForm
   'developer/app-reveal': AppRevealed
   'developer/app': AppDetail
+  'developer/app-secrets': AppSecrets
 }

@@ -47,6 +47,17 @@ const snippet = [
 
 const form = { shell, mark: 'mark', type: 'web', types, auth: 'secret', jwks: '', ...draft } as const
 
+const bars = Array.from({ length: 48 }, (_none, index) => ({
+  at: at - (47 - index) * 3_600_000,
+  ok: index,
+  denied: index % 7,
+  limited: 0,
+  heights: { ok: index * 1.7, denied: (index % 7) * 1.7, limited: 0 },
+}))
+const used = { by: 'hour', total: { ok: 1128, denied: 138, limited: 0 }, bars, csvUrl: '/usage.csv?by=hour' } as const
+const caller = { agent: 'python-httpx/0.28.1', lastAt: at, calls: 1204, callsPerHour: 50.2 } as const
+const secrets = { shell, mark: 'mark', overlap: '24h', quietHours: '6', usage: used } as const
+
 export const developerSamples = {
   'developer-apps': page('developer/apps', {
     shell,
@@ -105,8 +116,30 @@ export const developerSamples = {
       { id: 'two', hint: 'licet_cs_…7aBc', createdAt: at, expiresAt: at },
     ],
     snippet,
-    mark: 'mark',
     done: 'created',
+  }),
+  'developer-app-secrets': page('developer/app-secrets', {
+    ...secrets,
+    app,
+    secrets: [
+      { id: 'one', hint: 'licet_cs_…9QpT', createdAt: at },
+      { id: 'two', hint: 'licet_cs_…7aBc', createdAt: at, expiresAt: at, quietSeconds: 21_600, lastUsedAt: at },
+    ],
+    callers: [
+      { ...caller, ip: '2001:db8:1234:5678:9abc:def0:1234:5678', secret: 'old', moving: 'still' },
+      { ...caller, ip: '198.51.100.7', secret: 'old', moving: 'moved' },
+      { ...caller, ip: '198.51.100.7', secret: 'current' },
+    ],
+    overlap: 'quiet',
+    quietHours: '0',
+    problem: 'quiet_hours',
+  }),
+  'developer-app-secrets-none': page('developer/app-secrets', {
+    ...secrets,
+    app: { ...app, name: hostile, holdsSecret: false },
+    secrets: [],
+    callers: [],
+    done: 'old_ended',
   }),
   'developer-app-suspended': page('developer/app', {
     shell,
@@ -129,7 +162,6 @@ export const developerSamples = {
       { step: 'ask', code: `curl ${issuer}/device_authorization` },
       { step: 'poll', code: `curl ${issuer}/token` },
     ],
-    mark: 'mark',
     problems: [{ field: 'form', code: 'other_name' }],
   }),
 } as const

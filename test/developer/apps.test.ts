@@ -191,10 +191,10 @@ test('an attack: a form sent again makes nothing and shows no secret', async () 
   assert.equal(secretOn(again), undefined)
   assert.match(again.url, /done=repeated/)
   assert.equal((await licet.core.apps.list({ ownerId: account.id })).items.length, 1)
-  const detail = await person.open(`/developer/apps/${idOn(made)}`)
-  const rotated = await person.submit(detail, { overlap: '3600' }, '/secret')
+  const detail = await person.open(`/developer/apps/${idOn(made)}/secrets`)
+  const rotated = await person.submit(detail, { overlap: '1h' }, '/secrets')
   assert.ok(secretOn(rotated))
-  assert.equal(secretOn(await person.submit(detail, { overlap: '3600' }, '/secret')), undefined)
+  assert.equal(secretOn(await person.submit(detail, { overlap: '1h' }, '/secrets')), undefined)
 })
 
 test('two secrets live while one is rotated: no call fails; ended now, the old one is refused', async () => {
@@ -207,13 +207,52 @@ test('two secrets live while one is rotated: no call fails; ended now, the old o
     return (await fetch(`${licet.issuer}/token`, { method: 'POST', headers: { authorization }, body })).status
   }
   const first = secretOn(made)
-  const rotated = await person.submit(await person.open(`/developer/apps/${clientId}`), { overlap: '3600' }, '/secret')
+  const path = `/developer/apps/${clientId}/secrets`
+  const rotated = await person.submit(await person.open(path), { overlap: '1h' }, '/secrets')
   const second = secretOn(rotated)
   assert.deepEqual([await ask(first), await ask(second)], [200, 200])
-  const detail = await person.open(`/developer/apps/${clientId}`)
+  const detail = await person.open(path)
   assert.match(textOf(detail.body), /Old secret/)
-  const third = secretOn(await person.submit(detail, { overlap: '0' }, '/secret'))
+  const third = secretOn(await person.submit(detail, { overlap: 'now' }, '/secrets'))
   assert.deepEqual([await ask(first), await ask(second), await ask(third)], [401, 401, 200])
+})
+
+test('the page of an app’s secrets tells who still uses the old one, ends it, and shows the calls as chart, table and CSV', async () => {
+  const { person } = await enter()
+  const made = await registerOn(person, { type: 'service', redirect_uris: '' })
+  const clientId = idOn(made)
+  const path = `/developer/apps/${clientId}/secrets`
+  const ask = async (secret: string | undefined, agent: string) => {
+    const authorization = `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`
+    const body = new URLSearchParams({ grant_type: 'client_credentials' })
+    const headers = { authorization, 'user-agent': agent }
+    return (await fetch(`${licet.issuer}/token`, { method: 'POST', headers, body })).status
+  }
+  const first = secretOn(made)
+  await ask(first, 'weekly/1')
+  time += 1000
+  const wrong = await person.submit(await person.open(path), { overlap: 'quiet', quiet_hours: '0' }, '/secrets')
+  assert.match(textOf(wrong.body), /Enter 1 to 168 hours/)
+  const second = secretOn(await person.submit(wrong, { overlap: 'quiet', quiet_hours: '6' }, '/secrets'))
+  await ask(first, 'late/1')
+  await ask(second, 'fresh/1')
+  const page = await person.open(`${path}?by=hour`)
+  const text = textOf(page.body)
+  assert.match(text, /nobody has used it for 6 hours/)
+  assert.match(text, /1 caller still uses the old one.*late\/1.*1 caller was not seen since.*weekly\/1/)
+  assert.match(text, /3 answered/)
+  assert.match(page.body, /<svg class="chart"/)
+  const csv = await person.open(`/developer/apps/${clientId}/usage.csv?by=hour`)
+  assert.match(csv.headers.get('content-type') ?? '', /text\/csv/)
+  const answered = csv.body.trim().split('\r\n').slice(1)
+  assert.equal(
+    answered.reduce((sum, line) => sum + Number(line.split(',')[1]), 0),
+    3,
+  )
+  const ended = await person.submit(page, {}, '/end-old')
+  assert.match(textOf(ended.body), /The old secret has ended/)
+  time += 1100
+  assert.deepEqual([await ask(first, 'late/1'), await ask(second, 'fresh/1')], [401, 200])
 })
 
 test('AK1, DC7: what the form does not offer is refused or ignored: scopes of the operator, trust, other owners', async () => {
@@ -239,11 +278,13 @@ test('AK7: an app of somebody else, or of the configuration, is not there', asyn
   const clientId = idOn(await registerOn(other.person, {}))
   const own = idOn(await registerOn(person, {}))
   const csrf =
-    formsOf((await person.open(`/developer/apps/${own}`)).body).find(({ action }) => action.endsWith('/secret'))
-      ?.fields ?? []
+    formsOf((await person.open(`/developer/apps/${own}/secrets`)).body).find(({ action }) =>
+      action.endsWith('/secrets'),
+    )?.fields ?? []
   for (const id of [clientId, 'playground', 'settings', 'none']) {
-    assert.equal((await person.open(`/developer/apps/${id}`)).status, 404, id)
-    for (const act of ['/change', '/secret', '/remove'])
+    for (const page of ['', '/secrets', '/usage.csv'])
+      assert.equal((await person.open(`/developer/apps/${id}${page}`)).status, 404, id)
+    for (const act of ['/change', '/secrets', '/end-old', '/remove'])
       assert.equal(
         (await person.send('POST', `/developer/apps/${id}${act}`, [...csrf, ['name', 'Notes']])).status,
         404,
