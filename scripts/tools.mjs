@@ -13,6 +13,11 @@ const packages = [
   { package: 'python3-pip', program: 'pip3', fast: false },
   { package: 'golang-go', program: 'go', fast: false },
   { package: 'fonts-dejavu-core', file: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', fast: false },
+  {
+    package: 'fonts-liberation',
+    file: '/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf',
+    fast: false,
+  },
   { package: 'fonts-noto-cjk', file: '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc', fast: false },
 ]
 

@@ -11,7 +11,9 @@ import { createDirectory } from './accounts/directory.ts'
 import { createOperatorActs } from './accounts/operator-acts.ts'
 import { createSetupLinks } from './accounts/setup-link.ts'
 import { hasSecondFactor } from './accounts/sign-in-state.ts'
+import { createAdminAccounts } from './admin/accounts.ts'
 import { createAdminApps } from './admin/apps.ts'
+import { createAdminServer } from './admin/server.ts'
 import { createBearers } from './api/bearers.ts'
 import { createShimPage } from './api/client-shims.ts'
 import { createOperations } from './api/operations.ts'
@@ -71,6 +73,7 @@ import { recoveredPath } from './settings/recovered.ts'
 import { createSettings } from './settings/settings.ts'
 import { createDraw } from './settings/shell.ts'
 import { withProvenAddress } from './settings/unverified.ts'
+import { engineName } from './storage/open.ts'
 import { isWorker } from './workers.ts'
 
 export interface RunningServer {
@@ -293,6 +296,17 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     'admin',
   ])
   const once = createOnce({ store })
+  const adminRoom = {
+    access: { page: administration.among(proven), form: administration.among(access.provenForm) },
+    draw,
+  }
+  const administer = {
+    directory: createDirectory(accounts),
+    operatorActs: createOperatorActs({ accounts, factors: people.factors, endAll }),
+    factors: people.factors,
+    signUp: people.signUp,
+    passwords,
+  }
   let server: HttpServer | undefined
   const routes: readonly Route[] = [
     ...createStart({
@@ -397,12 +411,24 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       now,
     }),
     ...createAdminApps({
-      access: { page: administration.among(proven), form: administration.among(access.provenForm) },
-      draw,
+      ...adminRoom,
       apps,
       publishers: core.publishers,
       findAccount: accounts.find,
       scopes: config.scopes,
+    }),
+    ...createAdminAccounts({ ...adminRoom, ...administer, accounts, store }),
+    ...createAdminServer({
+      ...adminRoom,
+      store,
+      engine: engineName(config.storeUrl),
+      mail: config.smtpUrl ? 'smtp' : config.mailbox ? 'mailbox' : 'off',
+      sendTest: messages.test,
+      signingKeys: core.signingKeys,
+      retireSeconds: Math.max(config.lifetimes.accessTokenSeconds, config.lifetimes.idTokenSeconds) + 3600,
+      audit,
+      now,
+      elapsed,
     }),
     ...createSetup({
       links,
@@ -439,13 +465,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       limitProof,
       administration,
       appUsage,
-      administer: {
-        directory: createDirectory(accounts),
-        operatorActs: createOperatorActs({ accounts, factors: people.factors, endAll }),
-        factors: people.factors,
-        signUp: people.signUp,
-        passwords,
-      },
+      administer,
       audit,
       store,
       sessions: engine.sessions,

@@ -14,21 +14,11 @@ import { judgeRedirectUri } from '../apps/redirect-uris.ts'
 import { standingOf } from '../apps/vendor.ts'
 import { AppError } from '../errors.ts'
 import type { AdminApp, AdminAppDone, AdminAppRow } from '../http/admin-views.ts'
-import { type AccessRule, type Answer, get, type Handler, post, type RequestFacts, type Route } from '../http/route.ts'
-import type { ViewName, Views } from '../http/views.ts'
+import { type Answer, get, type Handler, post, type RequestFacts, type Route } from '../http/route.ts'
 import type { Caller } from '../observability/audit.ts'
+import type { Administrator, AdminRoom } from './room.ts'
 
-/** An administrator who has signed in recently in this browser. */
-export interface Administrator {
-  readonly account: Account
-}
-
-type AdminView = Extract<ViewName, `admin/${string}`>
-
-export interface AdminParts<A extends Administrator> {
-  readonly access: { readonly page: AccessRule<A>; readonly form: AccessRule<A> }
-  /** Draws a page with the navigation around it. */
-  readonly draw: <V extends AdminView>(view: V, person: A, model: Omit<Views[V], 'shell'>) => Answer
+export interface AdminParts<A extends Administrator> extends AdminRoom<A> {
   readonly apps: Pick<Apps, 'find' | 'getById' | 'list' | 'suspend' | 'resume'>
   readonly publishers: Pick<Publishers, 'verify' | 'decline'>
   readonly findAccount: (id: string) => Promise<Account | undefined>

@@ -48,8 +48,86 @@ export interface AdminApp {
   readonly problem?: 'changed' | 'not_proven' | 'other_domain' | 'reason' | 'refused'
 }
 
+export interface AdminAccountRow {
+  readonly id: string
+  readonly email: string
+  readonly emailVerified: boolean
+  readonly name: string
+  readonly role: 'member' | 'administrator'
+  readonly status: 'active' | 'disabled' | 'leaving'
+  readonly createdAt: number
+}
+
+export interface AdminAccountList {
+  readonly shell: Shell
+  readonly query: string
+  readonly role?: AdminAccountRow['role']
+  readonly status?: AdminAccountRow['status']
+  readonly rows: readonly AdminAccountRow[]
+  readonly isFirstPage: boolean
+  readonly nextUrl?: string
+  /** The address that was invited just now. */
+  readonly invited?: string
+  /** An invitation that was not made. */
+  readonly refused?: { readonly email: string; readonly taken: boolean }
+}
+
+export type AdminAccountDone = 'disabled' | 'enabled' | 'signed_out' | 'factors_removed' | 'role_changed'
+export type AdminAccountProblem = 'reason' | 'last_administrator'
+
+export interface AdminAccount {
+  readonly shell: Shell
+  readonly account: AdminAccountRow & {
+    readonly hasPassword: boolean
+    readonly disabledReason?: string
+    readonly leavesAt?: number
+    readonly attributes: readonly { readonly name: string; readonly value: string }[]
+  }
+  readonly factors: {
+    readonly totp: boolean
+    readonly passkeys: number
+    readonly recoveryCodes: number
+    readonly required: boolean
+  }
+  /** The administrator looks at the own account. */
+  readonly isYou: boolean
+  /** The newest entries of its audit trail. */
+  readonly trail: readonly {
+    readonly at: number
+    readonly event: string
+    readonly outcome: 'done' | 'refused' | 'failed'
+    readonly by: string
+    readonly reason?: string
+    /** What an operator gave as the reason. */
+    readonly why?: string
+    readonly ip?: string
+  }[]
+  readonly done?: AdminAccountDone
+  readonly problem?: AdminAccountProblem
+}
+
+export interface AdminServer {
+  readonly shell: Shell
+  /** The engine by its name, and how long it took to answer. */
+  readonly store: { readonly engine: string; readonly answeredInMs: number }
+  readonly mail: 'smtp' | 'mailbox' | 'off'
+  readonly yourEmail: string
+  readonly keys: readonly {
+    readonly kid: string
+    readonly algorithm: string
+    readonly signsFrom: number
+    readonly state: 'signs' | 'coming' | 'leaving'
+    readonly publishedUntil?: number
+  }[]
+  readonly publishSeconds: number
+  readonly done?: 'mail_sent' | 'keys_rotated'
+}
+
 /** View name → model. */
 export interface AdminViews {
+  'admin/accounts': AdminAccountList
+  'admin/account': AdminAccount
+  'admin/server': AdminServer
   'admin/apps': AdminAppList
   'admin/app': AdminApp
 }

@@ -27,6 +27,12 @@ export async function openStore(settings: StoreSettings, { now }: { now: () => n
   )
 }
 
+/** What an operator calls the engine of a store URL. */
+export function engineName(url: string): string {
+  if (url.startsWith('sqlite:')) return 'SQLite'
+  return /^\w+\+sentinel:/.test(url) ? 'Redis Sentinel' : /^\w+\+cluster:/.test(url) ? 'Redis Cluster' : 'Redis'
+}
+
 /** `sqlite:data/licet.db` is relative to the working directory; `sqlite:/…` and `sqlite:///…` are absolute; `sqlite::memory:` is no file. */
 function sqlitePath(url: string): string {
   const path = url.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')

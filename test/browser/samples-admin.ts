@@ -32,7 +32,91 @@ const rest = {
   seen: at,
 } as const
 
+const account = {
+  id: 'Qp3mXw9QpT2k3mXw9QpT2a',
+  email: 'grace@example.test',
+  emailVerified: true,
+  name: 'Grace Hopper',
+  role: 'administrator',
+  status: 'active',
+  createdAt: at,
+} as const
+const stranger = { ...account, email: `${'w'.repeat(60)}@example.test`, name: hostile, role: 'member' } as const
+const factors = { totp: true, passkeys: 2, recoveryCodes: 8, required: true } as const
+const trail = [
+  { at, event: 'sign_in.done', outcome: 'done', by: 'account', ip: '203.0.113.24' },
+  {
+    at,
+    event: 'account.disabled',
+    outcome: 'done',
+    by: 'operator',
+    why: hostile,
+    ip: '2001:db8:1234:5678:9abc:def0:1234:5678',
+  },
+  { at, event: 'sign_in.refused', outcome: 'refused', by: 'anonymous', reason: 'wrong_password', ip: '198.51.100.7' },
+] as const
+
 export const adminSamples = {
+  'admin-accounts': page('admin/accounts', {
+    shell,
+    query: 'grace',
+    rows: [
+      account,
+      { ...stranger, status: 'disabled', emailVerified: false },
+      { ...stranger, name: '', status: 'leaving' },
+    ],
+    isFirstPage: false,
+    nextUrl: '/admin/accounts?cursor=x',
+    invited: 'ada@example.test',
+    refused: { email: 'grace@example.test', taken: true },
+  }),
+  'admin-accounts-empty': page('admin/accounts', {
+    shell,
+    query: 'x',
+    role: 'member',
+    status: 'leaving',
+    rows: [],
+    isFirstPage: true,
+  }),
+  'admin-account': page('admin/account', {
+    shell,
+    account: { ...account, hasPassword: true, attributes: [{ name: 'plan', value: '"pro"' }] },
+    factors,
+    isYou: false,
+    trail,
+    done: 'signed_out',
+  }),
+  'admin-account-disabled': page('admin/account', {
+    shell,
+    account: {
+      ...stranger,
+      status: 'disabled',
+      emailVerified: false,
+      hasPassword: false,
+      disabledReason: hostile,
+      leavesAt: at,
+      attributes: [{ name: hostile, value: `"${'x'.repeat(90)}"` }],
+    },
+    factors: { totp: false, passkeys: 0, recoveryCodes: 0, required: true },
+    isYou: false,
+    trail: [],
+    problem: 'last_administrator',
+  }),
+  'admin-server': page('admin/server', {
+    shell,
+    store: { engine: 'Redis Cluster', answeredInMs: 1 },
+    mail: 'smtp',
+    yourEmail: 'ada@example.test',
+    keys: (['signs', 'coming', 'leaving'] as const).map((state) => ({
+      kid: 'o7Jc3kN2b1mQeY8xkq0cPpY6yZsVbHn4u9dDq2R1wXk',
+      algorithm: 'ES256',
+      signsFrom: at,
+      state,
+      ...(state === 'leaving' ? { publishedUntil: at } : {}),
+    })),
+    publishSeconds: 3600,
+    done: 'mail_sent',
+  }),
   'admin-apps': page('admin/apps', {
     shell,
     queue: 'all',

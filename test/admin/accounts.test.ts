@@ -1,0 +1,109 @@
+/**
+ * Administrators' pages over real HTTP: accounts are found, invited, closed down and opened again with a reason that the audit keeps; the server's room
+ * sends a test mail and makes new signing keys. Nobody else gets in.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Licet, newAccount, PASSWORD, startLicet } from '../support/licet.ts'
+import { Person, textOf } from '../support/person.ts'
+
+let licet: Licet
+let admin: { person: Person; account: Awaited<ReturnType<typeof newAccount>> }
+before(async () => {
+  licet = await startLicet()
+  admin = await enter({ role: 'administrator' })
+})
+after(() => licet?.close())
+
+async function enter(more: object) {
+  const account = await newAccount(licet.core, undefined, more)
+  const person = new Person(licet.issuer)
+  const signIn = await person.open('/admin/accounts')
+  const page = await person.submit(signIn, { email: account.email, password: PASSWORD }, '/sign-in')
+  return { account, person, page }
+}
+
+test('an account is found by a piece of its name, and shown with what happened to it', async () => {
+  const grace = await newAccount(licet.core, 'grace@example.test', { name: 'Grace <b>Hopper</b>' })
+  const found = await admin.person.open('/admin/accounts?query=hopper&status=active')
+  assert.ok(textOf(found.body).includes('grace@example.test'))
+  assert.ok(!found.body.includes('<b>Hopper'))
+  const shown = await admin.person.open(`/admin/accounts/${grace.id}`)
+  assert.match(textOf(shown.body), /Account created .* by an operator/)
+  assert.match(textOf((await admin.person.open('/admin/accounts?query=nobody-at-all')).body), /No account fits/)
+  assert.equal((await admin.person.open('/admin/accounts/none')).status, 404)
+})
+
+test('an account is disabled with a reason, which its trail keeps, and enabled again; without a reason nothing happens', async () => {
+  const { account } = await enter({})
+  const there = `/admin/accounts/${account.id}`
+  const refused = await admin.person.submit(await admin.person.open(there), { reason: '  ' }, '/disable')
+  assert.match(textOf(refused.body), /Give a reason/)
+  assert.equal((await licet.core.accounts.getById(account.id)).status, 'active')
+  const disabled = await admin.person.submit(refused, { reason: 'Stolen laptop' }, '/disable')
+  assert.match(textOf(disabled.body), /Disabled. Everything/)
+  assert.match(textOf(disabled.body), /Reason: Stolen laptop/)
+  const { items } = await licet.core.store.read(account.id)
+  const kept = items.find(({ record }) => record['event'] === 'account.disabled')?.record['caller'] as object
+  assert.deepEqual(
+    { ...kept, ip: '', userAgent: '', requestId: '' },
+    { kind: 'operator', id: admin.account.id, reason: 'Stolen laptop', ip: '', userAgent: '', requestId: '' },
+  )
+  await admin.person.submit(disabled, {}, '/enable')
+  assert.equal((await licet.core.accounts.getById(account.id)).status, 'active')
+})
+
+test('signing out ends the browser of that person', async () => {
+  const { account, person } = await enter({})
+  assert.equal((await person.open('/settings')).url, `${licet.issuer}/settings`)
+  await admin.person.submit(await admin.person.open(`/admin/accounts/${account.id}`), {}, '/sign-out')
+  assert.match((await person.open('/settings')).body, /name="password"/)
+})
+
+test('the role of the last administrator stays, and a second one can be made', async () => {
+  const mine = await admin.person.open(`/admin/accounts/${admin.account.id}`)
+  const refused = await admin.person.submit(mine, { reason: 'Retiring' }, '/role')
+  assert.match(textOf(refused.body), /last administrator/)
+  const { account } = await enter({})
+  await admin.person.submit(await admin.person.open(`/admin/accounts/${account.id}`), { reason: 'Deputy' }, '/role')
+  assert.equal((await licet.core.accounts.getById(account.id)).role, 'administrator')
+})
+
+test('an invitation is mailed and makes an account; a known address and no address are told', async () => {
+  const invite = (email: string) =>
+    admin.person.open('/admin/accounts').then((page) => admin.person.submit(page, { email, name: 'New' }, '/invite'))
+  assert.match(textOf((await invite('new@example.test')).body), /Invited: new@example.test/)
+  const mails = (await (await fetch(`${licet.issuer}/dev/mailbox.json`)).json()) as { to: string; links: string[] }[]
+  assert.ok(mails.some(({ to, links }) => to === 'new@example.test' && links.length > 0))
+  assert.match(textOf((await invite('nothing')).body), /Enter an email address/)
+  assert.match(textOf((await invite(admin.account.email)).body), /has an account already/)
+})
+
+test('the server’s room sends a test mail and makes signing keys that are published before they sign', async () => {
+  const before = await licet.core.signingKeys.list()
+  const room = await admin.person.open('/admin/server')
+  assert.match(textOf(room.body), /SQLite · answered in \d+ ms/)
+  assert.match(textOf((await admin.person.submit(room, {}, '/server/mail')).body), /on its way to/)
+  const rotated = await admin.person.submit(room, {}, '/server/keys')
+  assert.match(textOf(rotated.body), /ES256 Coming/)
+  const keys = await licet.core.signingKeys.list()
+  assert.equal(keys.length, 2 * before.length)
+  assert.ok(before.every(({ kid }) => keys.some((key) => key.kid === kid && key.publishedUntil !== undefined)))
+})
+
+test('attack: a member and a form of another session administer nothing (AK7, CS2)', async () => {
+  const victim = await newAccount(licet.core)
+  const there = `/admin/accounts/${victim.id}`
+  const member = await enter({})
+  assert.equal(member.page.status, 403)
+  const seen = await admin.person.open(there)
+  const other = await enter({ role: 'administrator' })
+  for (const act of ['disable', 'sign-out', 'role']) {
+    assert.equal((await member.person.send('POST', `${there}/${act}`, [['reason', 'x']])).status, 403, act)
+    assert.equal((await other.person.press(seen, { reason: 'x' }, `/${act}`)).status, 403, act)
+  }
+  for (const path of ['/admin/server/mail', '/admin/server/keys', '/admin/accounts/invite'])
+    assert.equal((await member.person.send('POST', path, [['email', 'x@example.test']])).status, 403, path)
+  const { status, epoch, role } = await licet.core.accounts.getById(victim.id)
+  assert.deepEqual([status, epoch, role], ['active', victim.epoch, 'member'])
+})
