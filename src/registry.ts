@@ -23,6 +23,9 @@ import type { Store } from './storage/store.ts'
 /** The id under which this server's own pages sign people in. */
 export const SETTINGS = 'settings'
 
+/** The id under which people sign in from a command line. */
+const COMMAND_LINE = 'cli'
+
 /** The id of the development playground's app. */
 export const PLAYGROUND = 'playground'
 
@@ -98,7 +101,7 @@ export function judgeApps(config: Config): void {
 }
 
 function configuredApps(config: Config): ConfiguredApp[] {
-  const own = [settingsApp(config), ...(config.playground ? [playgroundApp(config)] : [])]
+  const own = [settingsApp(config), commandLineApp(config), ...(config.playground ? [playgroundApp(config)] : [])]
   return [...config.apps, ...own]
 }
 
@@ -111,6 +114,20 @@ function settingsApp({ issuer, brand }: Config): ConfiguredApp {
     auth: 'none',
     redirectUris: [`${issuer}/settings/callback`],
     postLogoutRedirectUris: [`${issuer}/`],
+    firstParty: true,
+  }
+}
+
+/** `licet login`: may do for people what they may do. It proves nothing itself, so each sign-in is confirmed in the browser, by its code. */
+function commandLineApp({ brand, scopes }: Config): ConfiguredApp {
+  return {
+    clientId: COMMAND_LINE,
+    name: `${brand.name} command line`,
+    type: 'device',
+    auth: 'none',
+    scopes: Object.entries(scopes)
+      .filter(([, { access }]) => access !== 'admin')
+      .map(([name]) => name),
     firstParty: true,
   }
 }

@@ -4,11 +4,11 @@
  */
 import type { Command } from 'commander'
 import type { Accounts } from '../accounts/accounts.ts'
-import { parseDuration } from '../config/values.ts'
 import { AppError } from '../errors.ts'
 import { describeIssued, describeKey, type UsedKey } from '../keys/describe.ts'
 import type { KeyPage, Keys } from '../keys/keys.ts'
-import { badUsage, say, terminal } from './program.ts'
+import { collect, duration, words } from './option-values.ts'
+import { say, terminal } from './program.ts'
 import { type Desk, type OpenCore, operator, withCore } from './with-core.ts'
 
 interface KeyCore {
@@ -110,17 +110,4 @@ async function every(list: (paging: { limit: number; cursor?: string }) => Promi
 
 function summary({ id, state, kind, hint, name }: UsedKey): string {
   return [id, state.padEnd(8), (kind === 'api_key' ? 'key' : 'token').padEnd(5), hint, name].join('  ')
-}
-
-const collect = (value: string, before: readonly string[]): string[] => [...before, value]
-const words = (value: string, before: readonly string[] = []): string[] => [
-  ...before,
-  ...value.split(/\s+/).filter(Boolean),
-]
-
-function duration(text: string): number {
-  const milliseconds = parseDuration(text)
-  if (milliseconds === undefined || milliseconds % 1000 !== 0)
-    throw badUsage('It is not a duration such as 30d or 3600.')
-  return milliseconds / 1000
 }

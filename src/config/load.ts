@@ -3,7 +3,8 @@
  * Where values stand belongs to `sources.ts`, what they may be to the option tables, rules between them to `together.ts`.
  */
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
+import { join } from 'node:path'
 import { completeConfig } from './complete.ts'
 import { isSecretPath, showSettings } from './reference.ts'
 import type { Config, Settings } from './schema.ts'
@@ -128,4 +129,12 @@ function freeze<T>(value: T): T {
     for (const inner of Object.values(value)) freeze(inner)
   }
   return value
+}
+
+/** Where the settings of the person at this machine stand: XDG Base Directory Specification, `%APPDATA%` on Windows. */
+export function personDirectory(env: NodeJS.ProcessEnv = process.env): string {
+  if (process.platform === 'win32') return env['APPDATA'] || join(homedir(), 'AppData', 'Roaming')
+  const named = env['XDG_CONFIG_HOME'] ?? ''
+  // A relative path counts as none (§3).
+  return named.startsWith('/') ? named : join(env['HOME'] || homedir(), '.config')
 }
