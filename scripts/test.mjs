@@ -27,7 +27,7 @@ const stages = [
   { name: 'cluster', pattern: /cluster|sentinel/, together: 1, minutes: 10, slow: true },
   { name: 'attacks', pattern: /^test\/attacks\//, together: 2, minutes: 15, slow: true },
   // What compares durations runs alone, or it measures its neighbours.
-  { name: 'timing', pattern: /timing|accounts\/authenticate/, together: 1, minutes: 3 },
+  { name: 'timing', pattern: /timing|accounts\/authenticate/, together: 1, minutes: 8 },
   { name: 'flows', pattern: /^test\/flows\//, together: 2, minutes: 10 },
   { name: 'unit', pattern: /./, together: 2, minutes: 10 },
 ]
