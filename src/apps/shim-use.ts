@@ -22,10 +22,8 @@ export interface SoftwareUse {
 
 export interface ShimUse {
   note(app: Pick<App, 'clientId' | 'name' | 'selfRegistered' | 'firstParty'>, names: readonly ShimName[]): void
-  /** Everything written down and not forgotten, by name. */
+  /** Everything counted in this process, and by others until half a minute ago, by name. */
   list(): Promise<readonly SoftwareUse[]>
-  /** Writes down what was counted since. */
-  flush(): Promise<void>
   start(): void
   stop(): Promise<void>
 }
@@ -79,10 +77,10 @@ export function createShimUse({ store, now, onTrouble = () => undefined }: Depen
         counted.set(id, before ? added(before, { ...face, shims }) : { ...face, shims })
     },
     async list() {
+      await queue()
       const { items } = await store.list<SoftwareUse>('client_software', { limit: 1000 })
       return items.map(({ value }) => value).toSorted((one, other) => one.software.localeCompare(other.software, 'en'))
     },
-    flush: queue,
     start() {
       timer = setInterval(queue, FLUSH_MS)
       timer.unref()
