@@ -23,6 +23,7 @@ const stages = [
   { name: 'faults', pattern: /^test\/faults\//, together: 1, minutes: 15, slow: true },
   { name: 'fuzz', pattern: /^test\/fuzz\//, together: 1, minutes: 6, slow: true },
   { name: 'examples', pattern: /^test\/examples\//, together: 1, minutes: 8, slow: true },
+  { name: 'mcp', pattern: /^test\/mcp\//, together: 1, minutes: 8, slow: true },
   { name: 'conformance', pattern: /conformance/, together: 1, minutes: 5, slow: true },
   { name: 'cluster', pattern: /cluster|sentinel/, together: 1, minutes: 10, slow: true },
   { name: 'attacks', pattern: /^test\/attacks\//, together: 2, minutes: 15, slow: true },
