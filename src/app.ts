@@ -155,6 +155,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       authorize_address: rateLimits.authorizeAddress,
       registration_address: rateLimits.registrationAddress,
       api_credential: rateLimits.apiCredential,
+      api_account: rateLimits.apiAccount,
       client_secret: { limit: 20, windowSeconds: 60 },
       device_address: { limit: 10, windowSeconds: 60 },
       domain_proof: { limit: 10, windowSeconds: 60 },

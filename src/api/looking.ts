@@ -4,7 +4,8 @@
  */
 import type { HttpContext } from '../http/server.ts'
 import { type ApiCaller, keyCaller, tokenCaller } from './caller.ts'
-import { type CredentialParts, callerOf, credentialOf, tokenLimitKey } from './presented.ts'
+import { lookAtLimits, tokenCounted } from './limits.ts'
+import { type CredentialParts, callerOf, credentialOf } from './presented.ts'
 import { isRecent } from './recent.ts'
 import { invalidToken } from './refusals.ts'
 
@@ -34,7 +35,7 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
       })
     const { claims } = checked
     const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
-    const limit = await parts.limiter.look('api_credential', tokenLimitKey(claims))
+    const limit = await lookAtLimits(parts, tokenCounted(claims))
     const told = tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
     const recent = isRecent(parts, told)
     return { ...told, explain: async (scope) => explained(told.scopes.includes(scope), 'scope_missing', recent) }
@@ -44,7 +45,7 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
   if (!found.allowed) throw invalidToken(parts, 'The credential is not valid.', { reason: found.reason })
   const { key, scopes } = found
   const account = await parts.findAccount(key.ownerId)
-  const limit = await parts.limiter.look('api_credential', key.id)
+  const limit = await lookAtLimits(parts, { credential: key.id, accountId: key.ownerId })
   const told = keyCaller({ key, scopes, account, audience, caller: callerOf(ctx, key.ownerId), limit })
   return {
     ...told,

@@ -11,6 +11,7 @@ import type { CheckedToken } from '../oidc/interaction.ts'
 import type { Administration } from '../security/administration.ts'
 import type { RateLimiter, Standing } from '../security/rate-limit.ts'
 import type { Bearers } from './bearers.ts'
+import type { ApiPolicy } from './limits.ts'
 import { invalidToken, unauthenticated } from './refusals.ts'
 
 export interface CredentialParts {
@@ -51,7 +52,7 @@ export interface CredentialParts {
   readonly bearers: Pick<Bearers, 'remember'>
   readonly findApp: (clientId: string) => Promise<{ readonly ownerId?: string } | undefined>
   readonly findAccount: (id: string) => Promise<Account | undefined>
-  readonly limiter: Pick<RateLimiter<'api_credential'>, 'take' | 'look'>
+  readonly limiter: Pick<RateLimiter<ApiPolicy>, 'take' | 'look'>
   readonly now: () => number
   readonly recentSeconds: number
   readonly administration: Administration
@@ -71,9 +72,6 @@ export function credentialOf(parts: CredentialParts, { req }: HttpContext): { sc
 export function schemeOf({ req }: HttpContext): 'Bearer' | 'DPoP' {
   return /^dpop /i.test(req.headers.authorization ?? '') ? 'DPoP' : 'Bearer'
 }
-
-/** By what an access token's requests are counted: the app and the account together. */
-export const tokenLimitKey = ({ client_id: clientId, sub }: { client_id: string; sub: string }) => `${clientId} ${sub}`
 
 export const agentOf = ({ req }: HttpContext) => (req.headers['user-agent'] ?? '').slice(0, 256)
 

@@ -6,7 +6,8 @@ import type { HttpContext } from '../http/server.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
 import { type ApiCaller, tokenCaller } from './caller.ts'
-import { agentOf, type CredentialParts, callerOf, requestLine, schemeOf, tokenLimitKey } from './presented.ts'
+import { takeLimits, tokenCounted } from './limits.ts'
+import { agentOf, type CredentialParts, callerOf, requestLine, schemeOf } from './presented.ts'
 import { insufficientScope, invalidToken, rateLimited, tellStanding } from './refusals.ts'
 
 interface TokenAttempt {
@@ -38,7 +39,7 @@ export async function useToken(
   parts.bearers.remember(ctx, { ownerId, credential })
   if (claims.aud !== audience)
     throw invalidToken(place, 'The access token is not for this API.', await noted('audience_mismatch', claims.aud))
-  const limit = await parts.limiter.take('api_credential', tokenLimitKey(claims))
+  const limit = await takeLimits(parts, tokenCounted(claims))
   tellStanding(ctx, limit)
   if (limit && !limit.allowed) throw rateLimited(limit, (await noted('rate_limited', limit.policy)).errorRef)
   const held = claims.scope?.split(' ') ?? []

@@ -7,6 +7,7 @@ import type { AccessRule } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
 import type { Allowed, Denied } from '../keys/check.ts'
 import type { Caller } from '../observability/audit.ts'
+import { takeLimits } from './limits.ts'
 import { agentOf, type CredentialParts, callerOf, credentialOf, requestLine } from './presented.ts'
 import { keyRefusal, keyStanding, type Lift, tellStanding, tellSunset } from './refusals.ts'
 import { useToken } from './token-use.ts'
@@ -36,7 +37,7 @@ export async function useKey(
     request: requestLine(ctx),
     audience,
     scopes,
-    limit: (key) => parts.limiter.take('api_credential', key.id),
+    limit: (key) => takeLimits(parts, { credential: key.id, accountId: key.ownerId }),
   })
   tellStanding(ctx, keyStanding(verdict))
   if (!verdict.allowed) throw keyRefusal(parts, verdict, await offeredLift(parts, ctx, verdict))

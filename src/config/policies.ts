@@ -133,6 +133,11 @@ const keys = z
 const limit = (standard: string, describe: string) =>
   option(rateLimit().prefault(standard), describe, { takes: 'limit or off' })
 
+/** Room for five busy credentials; none where a single credential has no limit. */
+function accountLimit(one: { limit: number; windowSeconds: number } | null) {
+  return one && { ...one, limit: Math.max(5 * one.limit, Math.ceil((3000 / 60) * one.windowSeconds)) }
+}
+
 const rateLimits = z
   .strictObject({
     sign_in_address: limit('10/1m', 'Sign-in attempts from one address.'),
@@ -141,6 +146,10 @@ const rateLimits = z
     authorize_address: limit('120/1m', 'Authorization requests from one address without a session.'),
     registration_address: limit('5/1m', 'App registrations from one address.'),
     api_credential: limit('600/1m', 'API requests with one credential.'),
+    api_account: option(rateLimit().optional(), 'API requests of one account, with all its credentials together.', {
+      takes: 'limit or off',
+      unset: 'five times api_credential, at least 3000/1m',
+    }),
   })
   .transform((file) => ({
     signInAddress: file.sign_in_address,
@@ -149,6 +158,7 @@ const rateLimits = z
     authorizeAddress: file.authorize_address,
     registrationAddress: file.registration_address,
     apiCredential: file.api_credential,
+    apiAccount: file.api_account === undefined ? accountLimit(file.api_credential) : file.api_account,
   }))
 
 const outbound = z

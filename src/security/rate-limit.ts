@@ -28,6 +28,7 @@ export const whenStoreFails: Readonly<Record<string, StoreFailure>> = {
   token_client: 'local',
   authorize_address: 'local',
   api_credential: 'local',
+  api_account: 'local',
   metadata_address: 'open',
 }
 

@@ -49,6 +49,7 @@ const noLimits = {
   authorize_address: 'off',
   registration_address: 'off',
   api_credential: 'off',
+  api_account: 'off',
 }
 
 export async function freePort(): Promise<number> {
