@@ -43,6 +43,7 @@ test('during a rotation it is known who still uses the old secret, who has moved
   pass(1000)
   await call(second, 'moved/1')
   await call(second, 'new/1')
+  pass(10_000)
   const { callers, secretsUsedAt, total } = await report()
   const shown = callers.map(({ userAgent, secret, moving }) => `${userAgent} ${secret} ${moving ?? ''}`.trim())
   assert.deepEqual(shown.sort(), [

@@ -32,14 +32,22 @@ export function callersOf(use: LastUse | undefined, { current, old }: Secrets, n
   return callers.map((caller): SecretCaller => {
     if (caller.secret === current) return { ...caller, secret: 'current' }
     if (!old || caller.secret !== old.name) return { ...caller, secret: 'retired' }
-    return { ...caller, secret: 'old', moving: movingOf(caller, withNew, old.replacedAt) }
+    return { ...caller, secret: 'old', moving: movingOf(caller, withNew, { replacedAt: old.replacedAt, now }) }
   })
 }
 
-function movingOf(caller: LastCaller, withNew: readonly LastCaller[], replacedAt: number): Moving {
+/** Calls that other processes have counted may be so young that they are not written yet. */
+const UNWRITTEN_MS = 10_000
+
+function movingOf(
+  caller: LastCaller,
+  withNew: readonly LastCaller[],
+  { replacedAt, now }: { replacedAt: number; now: number },
+): Moving {
   const isSame = (other: LastCaller) => other.ip === caller.ip && other.userAgent === caller.userAgent
   // Several programs may look alike: one of them may have moved while another has not, so a day without a call must pass then.
   const hasMoved = ({ firstAt, lastAt }: LastCaller) => firstAt >= caller.lastAt || lastAt - caller.lastAt >= DAY_MS
-  if (withNew.some((other) => isSame(other) && hasMoved(other))) return 'moved'
+  const isQuiet = now - caller.lastAt >= UNWRITTEN_MS
+  if (isQuiet && withNew.some((other) => isSame(other) && hasMoved(other))) return 'moved'
   return caller.lastAt >= replacedAt ? 'still' : 'unseen'
 }

@@ -89,6 +89,7 @@ for (const { path, kind, form } of ROOMS) {
     assert.equal(fresh.headers['deprecation'], undefined)
     const again = await ada.call('POST', `${path}/${id}/rotate`, { json: { overlap_seconds: 3600 } })
     assert.equal(again.status, 409, again.text)
+    time += 10_000
     const usage = await ada.call('GET', `${path}/${id}/usage`)
     const callers = usage.body.callers.map(({ secret, moving, calls_per_hour: rate }: Record<string, unknown>) =>
       [secret, moving, rate].join(' '),

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Core, openCore } from '../../src/core.ts'
 import { callApi, makeKey, newOwner, type Owner } from '../support/api.ts'
-import { registerApp } from '../support/app-client.ts'
+import { type AppClient, appClient, basic, registerApp } from '../support/app-client.ts'
 import { freePort, type LicetProcess, operator, prepare, startProcess } from '../support/licet.ts'
 import { type RedisSetup, startCluster } from '../support/redis.ts'
 import { skipWithout } from '../support/tools.ts'
@@ -109,26 +109,72 @@ describe('two processes on a cluster', { skip: skipWithout('redis-server') }, ()
     const deployment = { core, issuer }
     const { id, key } = await makeKey(deployment, ada.accountId, { scopes: ['api:read'] })
     let current = key
-    const answers: Promise<{ status: number }>[] = []
-    const begun = performance.now()
-    while (performance.now() - begun < 2_400) {
-      if (current === key && performance.now() - begun > 600) {
+    const statuses = await everySecond(200, 3_000, {
+      call: (turn) => use(turn % 2 ? one : two, turn % 4 < 2 ? current : key),
+      async midway() {
         const json = { overlap_seconds: 60 }
         const rotated = await ada.call('POST', `/api/v1/keys/${id}/rotate`, { origin: one.url, json })
         assert.equal(rotated.status, 201, rotated.text)
-        // The next call with the new secret goes to the process that has not made it.
         current = rotated.body.key
-        answers.push(use(two, current), use(two, key))
-      }
-      const batch = [use(one, current), use(two, current), use(one, key), use(two, key)]
-      answers.push(...batch)
-      await pause(20)
-    }
-    const statuses = (await Promise.all(answers)).map(({ status }) => status)
-    assert.ok(statuses.length > 250, `${statuses.length} calls`)
+        // The first call with the new secret goes to the process that has not made it.
+        return use(two, current)
+      },
+    })
     assert.deepEqual([...new Set(statuses)], [200])
     const { callers } = (await ada.call('GET', `/api/v1/keys/${id}/usage`)).body
     assert.deepEqual([...new Set(callers.map(({ secret }: { secret: string }) => secret))].sort(), ['current', 'old'])
+  })
+
+  test('a rotation of an app’s secret under 200 requests per second on both processes fails no call', async () => {
+    const deployment = { core, issuer }
+    const { body } = await ada.call('POST', '/api/v1/apps', {
+      origin: one.url,
+      json: { name: 'Job', type: 'service', scopes: ['data:read'] },
+    })
+    const clientOf = (secret: string) =>
+      appClient({ ...deployment, clientId: body.client_id, secret, proof: basic(body.client_id, secret) })
+    const old = clientOf(body.client_secret)
+    let current = old
+    const ask = (client: AppClient, { url }: LicetProcess) => client.introspect('nothing', { origin: url })
+    const statuses = await everySecond(200, 3_000, {
+      call: (turn) => ask(turn % 4 < 2 ? current : old, turn % 2 ? one : two),
+      async midway() {
+        const path = `/api/v1/apps/${body.client_id}/rotate-secret`
+        const rotated = await ada.call('POST', path, { origin: one.url, json: { quiet_seconds: 7200 } })
+        assert.equal(rotated.status, 201, rotated.text)
+        current = clientOf(rotated.body.client_secret)
+        return ask(current, two)
+      },
+    })
+    assert.deepEqual([...new Set(statuses)], [200])
+    const { callers } = (await ada.call('GET', `/api/v1/apps/${body.client_id}/usage`, { origin: two.url })).body
+    const seen = callers.map(({ secret, moving }: Record<string, unknown>) => `${secret} ${moving}`)
+    assert.ok(seen.includes('old still') && seen.includes('current null'), seen.join())
+  })
+
+  test('RC8: a call budget is exact under parallel calls on two processes, for a child and for the tree above it', async () => {
+    const deployment = { core, issuer }
+    const root = await makeKey(deployment, ada.accountId, { mayCreateChildren: true, callBudget: 30 })
+    const child = async (budget: number) => {
+      const json = { name: 'Job', scopes: ['data:read'], call_budget: budget }
+      const made = await callApi(issuer, 'POST', `/api/v1/keys/${root.id}/children`, { token: root.key, json })
+      assert.equal(made.status, 201, made.text)
+      return made.body.key
+    }
+    const admitted = async (keys: readonly string[], calls: number) => {
+      const answers = Array.from({ length: calls }, (_none, turn) =>
+        use(turn % 2 ? one : two, keys[turn % keys.length] ?? ''),
+      )
+      const statuses = (await Promise.all(answers)).map(({ status }) => status)
+      assert.deepEqual([...new Set(statuses)].sort(), [200, 429])
+      return statuses.filter((status) => status === 200).length
+    }
+    const small = await child(10)
+    assert.equal(await admitted([small], 40), 10)
+    const large = [await child(100), await child(100)]
+    // Refused calls of the child are paid by nobody above it: of the 30, three made children and ten were its calls.
+    assert.equal(await admitted(large, 40), 17)
+    assert.equal((await use(one, root.key)).status, 429)
   })
 
   test('usage is exact after a clean stop, and loses at most the last seconds after SIGKILL', async () => {
@@ -151,6 +197,27 @@ describe('two processes on a cluster', { skip: skipWithout('redis-server') }, ()
     two = await startProcess(prepared.env, port)
   })
 })
+
+/** So many calls in every second, however slowly they are answered, and something in the middle. The status of every answer. */
+async function everySecond(
+  rate: number,
+  forMs: number,
+  act: { call: (turn: number) => Promise<{ status: number }>; midway: () => Promise<{ status: number }> },
+): Promise<number[]> {
+  const answers: Promise<{ status: number }>[] = []
+  const total = (rate * forMs) / 1000
+  const begun = performance.now()
+  let between: Promise<{ status: number }> | undefined
+  while (answers.length < total) {
+    const due = Math.min(total, Math.floor(((performance.now() - begun) / 1000) * rate))
+    while (answers.length < due) answers.push(act.call(answers.length))
+    if (answers.length > total / 3) between ??= act.midway()
+    await pause(5)
+  }
+  const all = await Promise.all([...answers, ...(between ? [between] : [])])
+  assert.equal(all.length, total + 1)
+  return all.map(({ status }) => status)
+}
 
 function mustAllow<T extends { allowed: boolean }>(verdict: T): Extract<T, { allowed: true }> {
   if (!verdict.allowed) throw new Error('it was refused')
