@@ -6,8 +6,9 @@ import { randomId } from '../secrets.ts'
 import type { Delivered, KeptMail, MailStore, MailVault, Report, Transport } from './mail.ts'
 import { openMail } from './mail.ts'
 
-/** Longer than any attempt can take: see the time-outs in `smtp.ts`. */
+/** How long a mail is left to the process that claimed it, should that die; while it lives it claims again, however slow the mail server is. */
 const LEASE_MS = 120_000
+const RENEWED_EVERY_MS = LEASE_MS / 4
 const FIRST_DELAY_MS = 30_000
 const LONGEST_DELAY_MS = 3_600_000
 const PAGE = 100
@@ -70,7 +71,7 @@ async function deliverOne(dependencies: Dependencies, id: string): Promise<Deliv
   if (!changed || !entry) return 'not_ours'
   const mail = openMail(vault, entry.value.sealed)
   const delivered: Delivered = mail
-    ? await transport.deliver({ id, mail })
+    ? await holding(dependencies, { id, claim }, () => transport.deliver({ id, mail }))
     : { kind: 'never', reason: 'unknown root secret' }
   if (delivered.kind === 'sent') await store.remove('mail', id)
   else await postpone(dependencies, id, claim, delivered)
@@ -81,6 +82,28 @@ async function deliverOne(dependencies: Dependencies, id: string): Promise<Deliv
     ...('reason' in delivered ? { reason: delivered.reason } : {}),
   })
   return delivered.kind
+}
+
+/** Keeps the claim while `act` takes its time: a server that answers each command at the last moment must not get the mail twice. */
+async function holding<T>(
+  { store, now }: Dependencies,
+  { id, claim }: { id: string; claim: string },
+  act: () => Promise<T>,
+): Promise<T> {
+  const renew = () =>
+    store.update('mail', id, (mail) =>
+      mail.claim === claim ? { value: { ...mail, leaseUntil: now() + LEASE_MS } } : undefined,
+    )
+  let renewing: Promise<unknown> = Promise.resolve()
+  const timer = setInterval(() => {
+    renewing = renew().catch(() => undefined)
+  }, RENEWED_EVERY_MS)
+  try {
+    return await act()
+  } finally {
+    clearInterval(timer)
+    await renewing
+  }
 }
 
 async function postpone(

@@ -31,7 +31,7 @@ export function createSmtpTransport({ url, from, fromName = '' }: SmtpOptions): 
     secure,
     requireTLS: !secure && !LOOPBACK.has(hostname) && searchParams.get('tls') !== 'optional',
     ...(username ? { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } } : {}),
-    // Together shorter than the lease of a mail, so that no other process takes it while this one still sends.
+    // Each for one step: a server that stalls is given up, and the mail tried again later.
     connectionTimeout: 10_000,
     greetingTimeout: 10_000,
     socketTimeout: 30_000,
