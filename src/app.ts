@@ -392,6 +392,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
         audit,
         scopes: config.scopes,
         resourceName: (identifier) => engine.resources.find(identifier)?.name ?? identifier,
+        longestTokenSeconds: Math.max(...engine.resources.all.map((one) => one.accessTokenSeconds)),
+        connectionName: (id) => config.connections?.list.find((one) => one.id === id)?.name ?? id,
         now,
       },
       keys: {
@@ -452,6 +454,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       checkToken: engine.checkProven,
       proofAlgorithms: engine.proofAlgorithms,
       makeKeyToken: engine.makeKeyToken,
+      narrowToken: engine.resign,
       bearers,
       limiter,
       now,

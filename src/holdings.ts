@@ -5,6 +5,7 @@
 import type { ExportSource } from './accounts/account-export.ts'
 import type { Remover } from './accounts/deletion.ts'
 import type { Core } from './core.ts'
+import type { ConsentNote } from './oidc/consent-history.ts'
 import type { Delegates } from './oidc/delegates.ts'
 import type { Consent } from './oidc/grants.ts'
 import type { Sessions } from './oidc/sessions.ts'
@@ -26,9 +27,27 @@ export function holdingsOf({ store, keys, apps, resources }: Core, sessions: Ses
       async list(accountId) {
         const group = { group: 'accountId', value: accountId }
         const consents = await everyPage((paging) => store.list<Consent>('consent', { ...group, ...paging }))
-        return consents.map(({ value: { sessionUid: _sid, shown: _shown, ...consent } }) => consent)
+        return consents.map(({ value: { accountId: _id, clientId, scopes, duration, firstAt, lastAt, usedAt } }) => ({
+          clientId,
+          scopes,
+          duration,
+          firstAt,
+          lastAt,
+          usedAt,
+        }))
       },
-      remove: (accountId) => store.removeGroup('consent', 'accountId', accountId),
+      async remove(accountId) {
+        await store.removeGroup('consent', 'accountId', accountId)
+        await store.removeGroup('vendor', 'accountId', accountId)
+      },
+    },
+    consent_history: {
+      async list(accountId) {
+        const group = { group: 'accountId', value: accountId }
+        const notes = await everyPage((paging) => store.list<ConsentNote>('consent_note', { ...group, ...paging }))
+        return notes.map(({ value: { accountId: _id, consentId: _consent, ...note } }) => note)
+      },
+      remove: (accountId) => store.removeGroup('consent_note', 'accountId', accountId),
     },
     delegates: { list: delegates.list, remove: (accountId) => store.removeGroup('delegate', 'accountId', accountId) },
     api_keys: { list: keysOf('api_key'), remove: (accountId) => keys.removeAll(accountId) },

@@ -164,8 +164,18 @@ function oidcSettings(config: Core['config']): OidcSettings {
       interaction: lifetimes.interactionSeconds,
       exchangedToken: lifetimes.exchangedTokenSeconds,
     },
+    ...(config.connections ? { connections: connectionsOf(config.connections, config.secrets[0] ?? '') } : {}),
+    historySeconds: config.retention.activitySeconds,
     explain: config.debug,
     selfRegistration: config.dynamicRegistration.policy !== 'off',
     clientDocuments: config.clientDocuments.policy !== 'off',
   }
+}
+
+/** A hook without a secret of its own is signed with the root secret, as the claims hook is. */
+function connectionsOf(
+  { list, hook }: NonNullable<Core['config']['connections']>,
+  rootSecret: string,
+): NonNullable<OidcSettings['connections']> {
+  return { list, ...(hook ? { hook: { ...hook, secret: hook.secret ?? rootSecret } } : {}) }
 }

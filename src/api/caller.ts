@@ -30,6 +30,8 @@ export interface ApiCaller {
   readonly ip: string
   readonly limit?: Standing
   readonly caller: Caller
+  /** The claims that are left, where the token itself says more. */
+  readonly narrowed?: Claims
 }
 
 type Claims = Extract<CheckedToken, { ok: true }>['claims']
@@ -67,8 +69,15 @@ export function keyCaller({
 }
 
 /** The caller behind an access token. */
-export function tokenCaller({ claims, account, caller, limit }: Found & { claims: Claims }): ApiCaller {
+export function tokenCaller({
+  claims,
+  isNarrower,
+  account,
+  caller,
+  limit,
+}: Found & { claims: Claims; isNarrower?: true | undefined }): ApiCaller {
   return {
+    ...(isNarrower ? { narrowed: claims } : {}),
     kind: 'access_token',
     id: claims.jti,
     name: claims.client_id,

@@ -15,8 +15,9 @@ import { createAdminAuditRoutes } from './admin-audit.ts'
 import { type AppSecretParts, createAppSecretRoutes } from './app-secrets.ts'
 import { createAppRoutes, type ProofParts } from './apps.ts'
 import { createCredentials } from './credentials.ts'
+import { createGrantRoutes, type GrantParts } from './grants.ts'
 import { createKeyRoutes } from './keys.ts'
-import { createOwnRoutes, type OwnParts, ownerOf } from './own.ts'
+import { createOwnRoutes, ownerOf } from './own.ts'
 import type { CredentialParts } from './presented.ts'
 import { createAdminResourceRoutes, createResourceRoutes } from './resources.ts'
 import { createSessionRoutes, type SessionParts } from './sessions.ts'
@@ -50,8 +51,14 @@ interface ApiParts
   readonly store: Pick<Store, 'read' | 'readLog'>
   readonly makeKeyToken: VerifyParts['makeKeyToken']
   readonly sessions: SessionParts['sessions']
-  readonly consents: OwnParts['consents'] & { end(accountId: string, id: string): Promise<{ clientId: string }> }
+  readonly narrowToken: VerifyParts['narrowToken']
+  readonly consents: GrantParts['consents'] & {
+    end(accountId: string, id: string): Promise<{ clientId: string }>
+    stop(accountId: string, vendor: { id: string }): Promise<{ clientIds: readonly string[] }>
+  }
 }
+
+const ENDED = { event: 'consent.ended', outcome: 'done', reason: 'by_owner' } as const
 
 export function createApi(parts: ApiParts): readonly Route[] {
   const { keys, accounts, apps, audit, store, consents } = parts
@@ -77,13 +84,20 @@ export function createApi(parts: ApiParts): readonly Route[] {
     ...createAdminAuditRoutes({ administrator, store }),
     ...createResourceRoutes({ credentials, ...parts }),
     ...createAdminResourceRoutes({ credentials, ...parts }),
-    ...createVerifyRoutes({ ...credentialParts, makeKeyToken: parts.makeKeyToken }),
+    ...createVerifyRoutes({
+      ...credentialParts,
+      makeKeyToken: parts.makeKeyToken,
+      narrowToken: parts.narrowToken,
+    }),
     ...createSessionRoutes({ credentials, sessions: parts.sessions, accounts, audit }),
     ...createOwnRoutes({
       credentials,
-      consents,
       denials: keys.denials,
       readLog: (accountId, paging) => store.read(accountId, paging),
+    }),
+    ...createGrantRoutes({
+      credentials,
+      consents,
       async appName(clientId) {
         const app = await apps.find(clientId)
         return app && { name: app.name, verified: app.verified }
@@ -91,13 +105,17 @@ export function createApi(parts: ApiParts): readonly Route[] {
       async disconnect(caller, id) {
         const accountId = ownerOf(caller)
         const { clientId } = await consents.end(accountId, id)
-        await audit.note(caller.caller, {
-          event: 'consent.ended',
-          outcome: 'done',
-          accountId,
-          subject: clientId,
-          reason: 'by_owner',
-        })
+        await audit.note(caller.caller, { ...ENDED, accountId, subject: clientId })
+      },
+      async stop(caller, id) {
+        const accountId = ownerOf(caller)
+        const { clientIds: apps } = await consents.stop(accountId, { id })
+        const details = { count: apps.length, apps: apps.slice(0, 50) }
+        await audit.note(caller.caller, { ...ENDED, accountId, subject: id, details })
+      },
+      async noteShrunk(caller, clientId) {
+        const accountId = ownerOf(caller)
+        await audit.note(caller.caller, { event: 'consent.shrunk', outcome: 'done', accountId, subject: clientId })
       },
     }),
   ]

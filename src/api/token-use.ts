@@ -28,7 +28,7 @@ export async function useToken(
   const checked = await parts.checkToken(token, { method: ctx.method, path: ctx.state.path, ...proof })
   const place = { ...parts, scheme: schemeOf(ctx) }
   if (!checked.ok) throw await tokenRefusal(place, ctx, checked)
-  const { claims } = checked
+  const { claims, isNarrower } = checked
   const count = (outcome: 'ok' | 'denied' | 'limited') => countCall(parts, claims, outcome)
   const credential = `access_token:${claims.jti}`
   const ownerId = await ownerOf(parts, claims)
@@ -47,7 +47,7 @@ export async function useToken(
   if (missing.length > 0) throw insufficientScope(place, needed, await noted('scope_missing', missing.join(' ')))
   count('ok')
   const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
-  return tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub, claims.act?.sub), limit })
+  return tokenCaller({ claims, isNarrower, account, caller: callerOf(ctx, claims.sub, claims.act?.sub), limit })
 }
 
 type Claims = Extract<CheckedToken, { ok: true }>['claims']

@@ -5,6 +5,7 @@
 import { type AccessRule, any, type Route } from '../http/route.ts'
 import type { HttpContext } from '../http/server.ts'
 import { endOf } from '../keys/check.ts'
+import type { ApiCaller } from './caller.ts'
 import { type CredentialParts, credentialOf } from './presented.ts'
 import { invalidToken } from './refusals.ts'
 import { noteDenial, useToken } from './token-use.ts'
@@ -29,6 +30,8 @@ interface KeyTokenWish {
 }
 
 export interface VerifyParts extends CredentialParts {
+  /** The same token with what is left of it, where its owner has taken some back. */
+  readonly narrowToken: (claims: NonNullable<ApiCaller['narrowed']>) => Promise<string>
   /** A short access token that is made from a key. */
   readonly makeKeyToken: (wish: KeyTokenWish) => Promise<{ readonly token: string }>
 }
@@ -70,12 +73,15 @@ function passing(parts: VerifyParts): AccessRule<Passing> {
           account,
           clientId = '',
           scopes,
+          narrowed,
         } = await useToken(parts, ctx, {
           scheme,
           token: credential,
           ...needed,
         })
-        return { subject: account?.id ?? clientId, scopes, credential: `access_token:${id}`, token: credential }
+        // The service behind reads the token and not the header: it gets no more than what still stands.
+        const token = narrowed ? await parts.narrowToken(narrowed) : credential
+        return { subject: account?.id ?? clientId, scopes, credential: `access_token:${id}`, token }
       }
       const allowed = await useKey(parts, ctx, credential, needed)
       const { owner, scopes, credential: name } = allowed

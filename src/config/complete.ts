@@ -101,6 +101,7 @@ function assemble(settings: Settings, found: Found): Config {
     scopes: settings.scopes,
     resources: settings.resources,
     claims: settings.claims,
+    connections: settings.connections,
     apps: settings.apps,
     signUp: settings.sign_up,
     mfa: settings.mfa,

@@ -1,17 +1,24 @@
 /**
- * The whole configuration: every option of the four topics, and the typed result `Config`.
+ * The whole configuration: every option of the five topics, and the typed result `Config`.
  * In the file and the environment names are snake_case; in `Config` the same words in camelCase with the unit in the name
  * (`lifetimes.access_token` → `lifetimes.accessTokenSeconds`). A limit that is off is null; a value that is absent is undefined.
  * Rules between topics belong to `together.ts`, reading and merging to `load.ts`, the written reference to `reference.ts`.
  */
 import { z } from 'zod'
 import { appOptions } from './apps.ts'
+import { connectionOptions } from './connections.ts'
 import { policyOptions } from './policies.ts'
 import { serverOptions } from './server.ts'
 import { tokenOptions } from './tokens.ts'
 
 /** What an operator writes: every option under its name in the file. */
-export const configSchema = z.strictObject({ ...serverOptions, ...policyOptions, ...tokenOptions, ...appOptions })
+export const configSchema = z.strictObject({
+  ...serverOptions,
+  ...policyOptions,
+  ...tokenOptions,
+  ...connectionOptions,
+  ...appOptions,
+})
 
 export type Settings = z.output<typeof configSchema>
 
@@ -52,6 +59,7 @@ export type Config = Deep<{
   /** Those beside the default resource `<issuer>/api/v1`. */
   resources: Settings['resources']
   claims: Settings['claims']
+  connections: Settings['connections']
   apps: Settings['apps']
   signUp: Settings['sign_up']
   mfa: Settings['mfa']

@@ -148,9 +148,11 @@ function secretHolders(raw: Record<string, unknown>) {
       holder,
       field: 'client_secret',
     }))
-  const claims = raw['claims']
-  const hook = { path: ['claims', 'hook'], holder: isMap(claims) ? claims['hook'] : undefined, field: 'secret' }
-  return [...inList('apps'), ...inList('upstreams'), hook].flatMap((found) =>
+  const hookOf = (topic: 'claims' | 'connections') => {
+    const found = raw[topic]
+    return { path: [topic, 'hook'], holder: isMap(found) ? found['hook'] : undefined, field: 'secret' }
+  }
+  return [...inList('apps'), ...inList('upstreams'), hookOf('claims'), hookOf('connections')].flatMap((found) =>
     isMap(found.holder) ? [{ ...found, holder: found.holder }] : [],
   )
 }

@@ -54,6 +54,14 @@ const rules = [
       refuse,
     ),
   ),
+  rule(['connections'], ({ connections }, refuse) =>
+    once(
+      'connections.list',
+      'id',
+      (connections?.list ?? []).map(({ id }) => id),
+      refuse,
+    ),
+  ),
   rule(['upstreams'], ({ upstreams }, refuse) =>
     once(
       'upstreams',
@@ -203,6 +211,6 @@ function checkKeyLifetimes({ keys }: Pick<Settings, 'keys'>, refuse: Refuse): vo
 
 function once(list: string, field: string, values: readonly string[], refuse: Refuse): void {
   for (const [at, value] of values.entries()) {
-    if (values.indexOf(value) !== at) refuse([list, at, field], 'a value that no other entry has', value)
+    if (values.indexOf(value) !== at) refuse([...list.split('.'), at, field], 'a value that no other entry has', value)
   }
 }

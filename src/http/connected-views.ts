@@ -1,14 +1,42 @@
 /**
  * The models of the settings pages about connected apps. Times are milliseconds since 1970.
  */
+
+import type { ConsentDuration } from './consent-views.ts'
 import type { ScopeShown } from './key-views.ts'
 import type { Shell } from './settings-views.ts'
-import type { ConsentDuration, Standing } from './views.ts'
+import type { Standing } from './views.ts'
 
 /** What an app was allowed at one resource. */
 export interface AllowedAt {
   readonly resource: string
   readonly scopes: readonly ScopeShown[]
+}
+
+/** One of the person's connected services at one resource; `value` is what its tick sends. */
+export interface ConnectionAt {
+  readonly name: string
+  readonly resource: string
+  readonly ticks: readonly { readonly action: 'read' | 'write'; readonly value: string }[]
+}
+
+/** One line of what was ever allowed. */
+export interface ConsentNoteRow {
+  readonly name: string
+  readonly act: 'allowed' | 'narrowed' | 'ended'
+  readonly at: number
+  readonly scopes: readonly ScopeShown[]
+  readonly refused: readonly ScopeShown[]
+  readonly connections: readonly { readonly name: string; readonly actions: readonly ('read' | 'write')[] }[]
+  readonly duration?: ConsentDuration
+  readonly expiresAt?: number
+}
+
+export interface ConsentNotes {
+  readonly shell: Shell
+  readonly notes: readonly ConsentNoteRow[]
+  readonly isFirstPage: boolean
+  readonly nextUrl?: string
 }
 
 /** One app that was allowed something. */
@@ -24,9 +52,12 @@ export interface ConnectedRow {
   /** Who the person is: openid, profile, email. */
   readonly identity: readonly ScopeShown[]
   readonly allowed: readonly AllowedAt[]
+  readonly connections: readonly ConnectionAt[]
   readonly duration: ConsentDuration
   readonly firstAt: number
   readonly lastAt: number
+  /** To the hour; absent when nothing of it was ever used. */
+  readonly usedAt?: number
   readonly expiresAt?: number
   /** Sign-ins that are alive: each has tokens of its own. */
   readonly families: number
@@ -36,7 +67,11 @@ export interface ConnectedRow {
 export interface ConnectedGroup {
   readonly key: string
   readonly host?: string
+  /** The newest. */
   readonly apps: readonly ConnectedRow[]
+  readonly hasMore: boolean
+  /** Of all of its apps together. */
+  readonly families: number
 }
 
 export interface ConnectedList {
@@ -44,6 +79,7 @@ export interface ConnectedList {
   readonly groups: readonly ConnectedGroup[]
   readonly isFirstPage: boolean
   readonly nextUrl?: string
+  readonly historyUrl: string
   /** How many were ended just now. */
   readonly stopped?: number
 }
@@ -55,6 +91,11 @@ export interface ConnectedOne {
   readonly groupKey: string
   /** Ends that would be earlier than the one it has. */
   readonly ends: readonly ('30d' | '1d')[]
+  /** How long a service that asks nobody may take a token that was issued before. */
+  readonly offlineMinutes: number
+  /** The newest. */
+  readonly notes: readonly ConsentNoteRow[]
+  readonly historyUrl: string
   readonly done?: true
   readonly problem?: 'nothing_left' | 'wider'
 }
@@ -63,4 +104,5 @@ export interface ConnectedOne {
 export interface ConnectedViews {
   'settings/apps': ConnectedList
   'settings/apps-one': ConnectedOne
+  'settings/apps-history': ConsentNotes
 }

@@ -5,6 +5,7 @@
  */
 
 import type { AdminViews } from './admin-views.ts'
+import type { Consent } from './consent-views.ts'
 import type { DeveloperViews } from './developer-views.ts'
 import type { DocsViews } from './docs-views.ts'
 import type { Answer, Cookie } from './route.ts'
@@ -51,45 +52,6 @@ export interface SignIn {
   readonly switchAccount?: ShownAccount
   /** Posts `decision=deny` there: back to the app with `access_denied`. */
   readonly cancelAction?: string
-}
-
-/** `sentence` is the configured English one; a built-in sentence is shown in the reader's language. `refusable`: gets a checkbox. */
-export interface ScopeRow {
-  readonly name: string
-  readonly sentence: string
-  readonly isNew: boolean
-  readonly refusable: boolean
-  readonly checked: boolean
-}
-
-export interface ScopeGroup {
-  readonly access: 'read' | 'write' | 'admin'
-  readonly scopes: readonly ScopeRow[]
-}
-
-export type ConsentWarning = 'loopback' | 'private_scheme' | 'unverified'
-export type ConsentDuration = 'until_revoked' | '30d' | '1d' | 'session'
-
-export interface Consent {
-  /** `redirectHost`: where the browser goes next; for a private scheme the scheme with its colon. */
-  readonly app: AskingApp & {
-    readonly redirectHost: string
-    readonly warnings: readonly ConsentWarning[]
-    readonly policyUri?: string
-    readonly tosUri?: string
-  }
-  readonly account: ShownAccount
-  readonly resource: { readonly identifier: string; readonly name: string }
-  /** openid, profile, email, offline_access: who the person is. */
-  readonly identity: readonly ScopeRow[]
-  readonly groups: readonly ScopeGroup[]
-  readonly alreadyGranted: readonly { readonly name: string; readonly sentence: string }[]
-  readonly durations: readonly ConsentDuration[]
-  readonly duration: ConsentDuration
-  readonly action: string
-  /** A form posts there to choose another account. */
-  readonly switchAction: string
-  readonly problem?: 'stale'
 }
 
 /** `returnUrl` only ever leads to a registered URI. */

@@ -4,10 +4,22 @@
  */
 import { z } from 'zod'
 import { shownAccount } from '../accounts/describe.ts'
-import { type Consent, type PageAnswer, page, type ScopeGroup, type ScopeRow } from '../http/views.ts'
-import { type ConsentAnswer, type Duration, IDENTITY, type ScopeMap } from '../oidc/grants.ts'
+import type { Consent, ScopeGroup, ScopeRow } from '../http/consent-views.ts'
+import { type PageAnswer, page } from '../http/views.ts'
+import {
+  type ConsentAnswer,
+  type Duration,
+  IDENTITY,
+  intersect,
+  isScope,
+  keep,
+  readingOf,
+  type ScopeMap,
+  union,
+} from '../oidc/grants.ts'
 import type { OpenInteraction } from '../oidc/interaction.ts'
-import { hostOf, shownApp, warningsFor } from './shown.ts'
+import { connectionAnswer, connectionsAsked } from './consent-connections.ts'
+import { hostOf, registeredBy, shownApp, warningsFor } from './shown.ts'
 
 /** What the consent page needs to know of a scope. */
 export type ScopeLookup = (
@@ -23,6 +35,7 @@ export interface ConsentRules {
 
 export const ConsentForm = z.object({
   scope: z.array(z.string().max(100)).max(100).default([]),
+  connection: z.array(z.string().max(100)).max(100).default([]),
   duration: z.enum(['until_revoked', '30d', '1d', 'session']).default('until_revoked'),
   decision: z.enum(['allow', 'allow_read_only', 'deny']),
 })
@@ -36,13 +49,14 @@ export function consentPage(
 ): PageAnswer {
   const { app, account, plan, resources, redirectUri, uid } = interaction
   if (!account || !plan) throw new TypeError('consent is asked of somebody who has signed in')
-  const { openid: _always, ...shown } = shownLinks(app)
+  const connections = connectionsAsked(interaction, isShownIn(interaction))
   const model: Consent = {
     app: {
       ...shownApp(app, redirectUri),
       redirectHost: hostOf(redirectUri) ?? app.clientId,
+      registered: registeredBy(app),
       warnings: warningsFor(app, redirectUri),
-      ...shown,
+      ...shownLinks(app),
     },
     account: shownAccount(account),
     resource: {
@@ -51,6 +65,7 @@ export function consentPage(
     },
     identity: rows(interaction, plan.asked[IDENTITY] ?? [], lookup, IDENTITY),
     groups: groups(interaction, lookup),
+    ...(connections ? { connections } : {}),
     alreadyGranted: granted(interaction, lookup),
     durations: [...DURATIONS],
     duration: defaultDuration,
@@ -60,7 +75,7 @@ export function consentPage(
   return { ...page('interactions/consent', model), csrfScope: uid }
 }
 
-function shownLinks(app: OpenInteraction['app']): { openid?: never; policyUri?: string; tosUri?: string } {
+function shownLinks(app: OpenInteraction['app']): { policyUri?: string; tosUri?: string } {
   return { ...(app.policyUri ? { policyUri: app.policyUri } : {}), ...(app.tosUri ? { tosUri: app.tosUri } : {}) }
 }
 
@@ -69,6 +84,9 @@ function newScopes({ plan }: OpenInteraction, key: string): readonly string[] {
   // Asked again although nothing is missing (a loopback app, `prompt=consent`): everything is shown.
   return Object.keys(plan?.missing ?? {}).length > 0 ? missing : (plan?.asked[key] ?? [])
 }
+
+const isShownIn = (interaction: OpenInteraction) => (right: string, key: string) =>
+  newScopes(interaction, key).includes(right)
 
 function rows(interaction: OpenInteraction, scopes: readonly string[], lookup: ScopeLookup, key: string): ScopeRow[] {
   const shown = new Set(newScopes(interaction, key))
@@ -79,7 +97,7 @@ function rows(interaction: OpenInteraction, scopes: readonly string[], lookup: S
       name: scope,
       sentence: lookup(scope)?.describe ?? '',
       isNew: missing.has(scope) && Object.keys(interaction.plan?.granted ?? {}).length > 0 && hasGrants(interaction),
-      refusable: isRefusable(interaction, scope, key),
+      refusable: isRefusable(interaction, scope, key, lookup),
       checked: true,
     }))
 }
@@ -96,18 +114,24 @@ function joinedRow(rowsOfAll: readonly ScopeRow[], name: string): ScopeRow {
 }
 
 /** Optional scopes, and all of them when the app asked in bulk: for none in particular, or for all of a resource's several scopes. */
-function isRefusable({ app, plan, resources, scopesByDefault }: OpenInteraction, scope: string, key: string): boolean {
+function isRefusable(
+  { app, plan, resources, scopesByDefault }: OpenInteraction,
+  scope: string,
+  key: string,
+  lookup: ScopeLookup,
+): boolean {
   if (key === IDENTITY) return scope === 'profile' || scope === 'email' ? app.optionalScopes.includes(scope) : false
   if (app.optionalScopes.includes(scope)) return true
   const resource = resources.find((one) => one.identifier === key)
   const asked = plan?.asked[key] ?? []
-  const bulk = resource !== undefined && resource.scopes.length > 1 && asked.length === resource.scopes.length
-  return bulk || scopesByDefault
+  // An administrator's scopes are nobody's to ask for in bulk.
+  const all = (resource?.scopes ?? []).filter((one) => lookup(one)?.access !== 'admin')
+  return scopesByDefault || (all.length > 1 && all.every((one) => asked.includes(one)))
 }
 
 function groups(interaction: OpenInteraction, lookup: ScopeLookup): ScopeGroup[] {
   const rowsOfAll = interaction.resources.flatMap(({ identifier }) =>
-    rows(interaction, interaction.plan?.asked[identifier] ?? [], lookup, identifier),
+    rows(interaction, (interaction.plan?.asked[identifier] ?? []).filter(isScope), lookup, identifier),
   )
   // Two resources may own one scope: it is one sentence and one box, which may be ticked off when both allow it.
   const all = [...new Set(rowsOfAll.map(({ name }) => name))].map((name) => joinedRow(rowsOfAll, name))
@@ -118,26 +142,41 @@ function groups(interaction: OpenInteraction, lookup: ScopeLookup): ScopeGroup[]
 
 function granted({ plan }: OpenInteraction, lookup: ScopeLookup): { name: string; sentence: string }[] {
   if (Object.keys(plan?.missing ?? {}).length === 0) return []
-  const scopes = [...new Set(Object.values(plan?.granted ?? {}).flat())]
+  const scopes = [...new Set(Object.values(plan?.granted ?? {}).flat())].filter(isScope)
   return scopes.map((name) => ({ name, sentence: lookup(name)?.describe ?? '' }))
 }
 
 /**
  * The form as an answer about what was shown: locked scopes are always in, refusable ones when ticked. Read only keeps what reads, also of what was
- * allowed before.
+ * allowed before, and gives `*:read` in place of the `*:write` that the person left ticked, where the app may have it.
  */
-export function answerOf(interaction: OpenInteraction, form: ConsentForm, lookup: ScopeLookup): ConsentAnswer {
-  const isShown = (scope: string, key: string) => newScopes(interaction, key).includes(scope)
-  const isRefused = (scope: string, key: string): boolean => {
-    if (form.decision === 'allow_read_only' && key !== IDENTITY && lookup(scope)?.access !== 'read') return true
-    return isShown(scope, key) && isRefusable(interaction, scope, key) && !form.scope.includes(scope)
-  }
-  const asked = Object.entries(interaction.plan?.asked ?? {})
-  const those = (fits: (scope: string, key: string) => boolean): ScopeMap =>
-    Object.fromEntries(asked.map(([key, scopes]) => [key, scopes.filter((scope) => fits(scope, key))]))
+export function answerOf(
+  interaction: OpenInteraction,
+  form: ConsentForm,
+  lookup: ScopeLookup,
+): Omit<ConsentAnswer, 'stops'> {
+  const { asked = {}, reading = {} } = interaction.plan ?? {}
+  const isShown = isShownIn(interaction)
+  const readOnly = form.decision === 'allow_read_only'
+  const isUnticked = (scope: string, key: string): boolean =>
+    isShown(scope, key) && isRefusable(interaction, scope, key, lookup) && !form.scope.includes(scope)
+  const isRefused = (scope: string, key: string): boolean =>
+    (readOnly && key !== IDENTITY && lookup(scope)?.access !== 'read') || isUnticked(scope, key)
+  const scopes = keep(asked, isScope)
+  const given = keep(scopes, (scope, key) => isShown(scope, key) && !isRefused(scope, key))
+  const connections = connectionAnswer(interaction, isShown, { ticks: new Set(form.connection), readOnly })
+  const instead: ScopeMap = readOnly
+    ? intersect(reading, fallen(keep(scopes, (scope, key) => !isUnticked(scope, key))))
+    : {}
   return {
-    scopes: those((scope, key) => isShown(scope, key) && !isRefused(scope, key)),
-    refused: those(isRefused),
+    scopes: union(union(given, instead), connections.scopes),
+    refused: union(keep(scopes, isRefused), connections.refused),
     duration: form.duration,
   }
+}
+
+function fallen(scopes: ScopeMap): ScopeMap {
+  return Object.fromEntries(
+    Object.entries(scopes).map(([key, list]) => [key, list.map(readingOf).filter((one) => one !== undefined)]),
+  )
 }

@@ -4,7 +4,8 @@
  */
 import type { App } from '../apps/app.ts'
 import { standingOf } from '../apps/vendor.ts'
-import type { AskingApp, ConsentWarning } from '../http/views.ts'
+import type { ConsentWarning, Registered } from '../http/consent-views.ts'
+import type { AskingApp } from '../http/views.ts'
 
 export function shownApp(app: App, redirectUri?: string): AskingApp {
   // An app that is a document is known by where the document stands; a link an app gave itself counts once an operator has checked it.
@@ -14,6 +15,14 @@ export function shownApp(app: App, redirectUri?: string): AskingApp {
     host: hostOf(home ?? redirectUri) ?? app.clientId,
     standing: standingOf(app),
   }
+}
+
+/** Who put the app here. A developer's own name would be one more name that proves nothing, so it is not shown. */
+export function registeredBy({ source, selfRegistered, ownerId, createdAt }: App): Registered {
+  if (source === 'document') return { by: 'document' }
+  const at = createdAt > 0 ? { at: createdAt } : {}
+  if (selfRegistered) return { by: 'itself', ...at }
+  return ownerId === undefined ? { by: 'operator' } : { by: 'developer', ...at }
 }
 
 /** Host of a redirect target; for a private scheme the scheme with its colon. */

@@ -7,7 +7,10 @@ import { digest, randomId } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import { type Actor, actorsOf, keyOf } from './actors.ts'
 import type { Clients } from './clients.ts'
+import { type ConnectionDetail, detailsOf, rightsOf } from './details.ts'
+import { IDENTITY } from './scope-map.ts'
 import { publicKeys } from './signing-keys.ts'
+import type { Standing, Standings } from './standing.ts'
 import type { Artefact } from './work.ts'
 
 export interface AccessTokenClaims extends JWTPayload {
@@ -24,6 +27,8 @@ export interface AccessTokenClaims extends JWTPayload {
   readonly acr?: string
   readonly amr?: readonly string[]
   readonly cnf?: { readonly jkt?: string }
+  /** Single connections (RFC 9396 §9.1). */
+  readonly authorization_details?: readonly ConnectionDetail[]
   /** Who acts for `sub` (RFC 8693 §4.1). */
   readonly act?: Actor
   /** The app that may make a token from this one and act with it (RFC 8693 §4.4). */
@@ -38,6 +43,7 @@ export type TokenFault =
   | 'expired'
   | 'revoked'
   | 'grant_ended'
+  | 'consent_ended'
   | 'app_suspended'
   | 'account_disabled'
   | 'dpop_mismatch'
@@ -49,14 +55,18 @@ export interface Family {
 }
 
 export type CheckedToken =
-  | { ok: true; claims: AccessTokenClaims; grantId?: string; family?: Family }
+  /** `isNarrower`: the token itself says more than what is left of it, which is what `claims` say. */
+  | { ok: true; claims: AccessTokenClaims; grantId?: string; family?: Family; isNarrower?: true }
   | { ok: false; fault: TokenFault; claims?: AccessTokenClaims }
 
 /** Whether an account may still use what it obtained at `authTime` (seconds since 1970). */
 export type AccountStands = (accountId: string, authTime: number | undefined) => Promise<boolean>
 
 export interface AccessTokens {
-  /** Signature, type, issuer and times (RFC 9068 §4), then grant, app, account and the denied list. `audience` is the caller's to check. */
+  /**
+   * Signature, type, issuer and times (RFC 9068 §4), then grant, consent, app, account and the denied list. `audience` is the caller's to check.
+   * Scopes and connections are those that the person still allows, whatever stands in the token.
+   */
   check(token: string): Promise<CheckedToken>
   /** Denies one token until it would have expired. */
   deny(claims: AccessTokenClaims): Promise<void>
@@ -81,6 +91,7 @@ interface Parts {
   readonly jwks: readonly JWK[]
   readonly store: Store
   readonly clients: Clients
+  readonly standings: Standings
   readonly accountStands: AccountStands
   /** Whether a key is still alive that a token was made from. */
   readonly keyStands: (keyId: string) => Promise<boolean>
@@ -88,7 +99,7 @@ interface Parts {
 }
 
 export function createAccessTokens(parts: Parts): AccessTokens {
-  const { store, accountStands } = parts
+  const { store, standings, accountStands } = parts
   const verify = rememberingVerifier(parts)
   return {
     async check(token) {
@@ -97,23 +108,31 @@ export function createAccessTokens(parts: Parts): AccessTokens {
       if (!verified.ok) return verified
       const { claims } = verified
       const grantId = grantOf(claims)
-      const [isDenied, grant, appsStand, keysStand] = await Promise.all([
+      const { exchanged_from: from } = claims
+      const [isDenied, grant, appsStand, keysStand, ownConsent] = await Promise.all([
         anyDenied(store, [claims.jti, ...(claims.exchanged_from ?? [])]),
         grantId ? store.find<Artefact>('grant', grantId) : undefined,
         everyAppStands(parts, claims),
         everyKeyStands(parts, claims),
+        grantId && !from ? standings.read(claims.sub, claims.client_id) : undefined,
       ])
       if (isDenied || !keysStand) return { ok: false, fault: 'revoked', claims }
       if (!appsStand) return { ok: false, fault: 'app_suspended', claims }
       if (!grantId) return { ok: true, claims }
-      if (!grant || !isOf(grant.value, claims)) return { ok: false, fault: 'grant_ended', claims }
-      if (claims.exchanged_from && !(await parts.clients.app(grant.value.clientId ?? '')))
+      if (!grant || !isOf(grant.value, claims)) {
+        const isStopped = !from && !ownConsent && !(await parts.clients.app(claims.client_id))?.firstParty
+        return { ok: false, fault: isStopped ? 'consent_ended' : 'grant_ended', claims }
+      }
+      if (from && !(await parts.clients.app(grant.value.clientId ?? '')))
         return { ok: false, fault: 'app_suspended', claims }
       // A token without a sign-in of its own (an identity assertion) counts from when it was made.
       if (!(await accountStands(claims.sub, claims.auth_time ?? claims.iat)))
         return { ok: false, fault: 'account_disabled', claims }
+      const consent = from ? await standings.read(claims.sub, grant.value.clientId ?? '') : ownConsent
+      const standing = await standings.of(grant.value, consent)
+      if (!standing) return { ok: false, fault: 'consent_ended', claims }
       // An exchanged token is no token of the family: it ends with it, but speaks for it nowhere.
-      return { ok: true, claims, family: familyOf(grant.value), ...(claims.exchanged_from ? {} : { grantId }) }
+      return { ok: true, ...cut(claims, standing), family: familyOf(grant.value), ...(from ? {} : { grantId }) }
     },
     async deny(claims) {
       const expiresAt = (claims.exp + TOLERANCE_SECONDS) * 1000
@@ -192,4 +211,29 @@ function rememberingVerifier({ issuer, jwks, now }: Parts): (token: string) => P
     if (known.size > REMEMBERED) for (const oldest of known.keys()) if (known.delete(oldest)) break
     return verified
   }
+}
+
+/** The claims as far as the consent of this moment reaches, and no later than it ends. */
+function cut(claims: AccessTokenClaims, { limits }: Standing): { claims: AccessTokenClaims; isNarrower?: true } {
+  if (!limits) return { claims }
+  const { authorization_details: details, scope = '', exchanged_from: from, aud } = claims
+  // An exchanged token may be for a resource that the person was not asked about; its scopes are some that they allowed.
+  const left = from
+    ? Object.values(limits.scopes).flat()
+    : [IDENTITY, aud].flatMap((place) => limits.scopes[place] ?? [])
+  const held = scope.split(' ').filter(Boolean)
+  const scopes = held.filter((one) => left.includes(one))
+  const named = rightsOf(details, aud)
+  const connections = named.filter((right) => left.includes(right))
+  const exp = Math.min(claims.exp, Math.floor(limits.expiresAt / 1000))
+  if (scopes.length === held.length && connections.length === named.length && exp === claims.exp) return { claims }
+  const kept = detailsOf({ [aud]: connections }, details?.some(({ locations }) => locations) ? 'locations' : 'anywhere')
+  const { authorization_details: _details, scope: _scope, ...rest } = claims
+  const narrower = {
+    ...rest,
+    exp,
+    ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
+    ...(kept.length > 0 ? { authorization_details: kept } : {}),
+  }
+  return { claims: narrower as AccessTokenClaims, isNarrower: true }
 }

@@ -55,9 +55,18 @@ export function sealArtefact(vault: Vault, model: Model, payload: AdapterPayload
     sealed: vault.seal(kind, JSON.stringify(rest)),
     ...(payload.accountId ? { accountId: payload.accountId } : {}),
     ...(payload.clientId ? { clientId: payload.clientId } : {}),
+    ...(model === 'Interaction' ? whoseInteraction(payload) : {}),
     ...(model === 'Session' && payload.uid ? { uid: payload.uid } : {}),
     ...(model === 'DeviceCode' && payload.userCode ? { userCodeDigest: userCodeDigest(vault, payload.userCode) } : {}),
   }
+}
+
+/** By whom it is found when its account or app loses everything: the person may have signed in within it. */
+function whoseInteraction({ accountId, params, result }: AdapterPayload): Pick<Artefact, 'accountId' | 'clientId'> {
+  const login = (result as { login?: { accountId?: string } } | undefined)?.login
+  const owner = login?.accountId ?? accountId
+  const clientId = (params as { client_id?: unknown } | undefined)?.client_id
+  return { ...(owner ? { accountId: owner } : {}), ...(typeof clientId === 'string' ? { clientId } : {}) }
 }
 
 /** Stored value → payload; undefined when it was sealed with a root secret this server no longer has. */

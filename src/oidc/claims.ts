@@ -4,11 +4,11 @@
  * answered for this token, 4 fields of the app's metadata, 5 attributes of the account. Claims of one resource stand over those of every resource.
  * Configuration that names a protocol claim does not start; a hook that does is ignored for that name.
  */
-import { createHmac } from 'node:crypto'
 import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
 import { AppError } from '../errors.ts'
 import { protocolClaims } from '../protocol-claims.ts'
+import { type HookFetch, postSigned } from './hooks.ts'
 import type { ClaimSource, ClaimsHook } from './settings.ts'
 
 export interface ClaimRequest {
@@ -68,12 +68,6 @@ function withoutProtocol(claims: Record<string, unknown>): Record<string, unknow
 /** Bytes; what is in a token is sent with every request, and one of more than 8 kB is refused everywhere. */
 const LARGEST_ANSWER = 4096
 
-/** The outgoing request: guarded by whoever provides it. */
-export type HookFetch = (
-  url: string,
-  init: { method: 'POST'; headers: Record<string, string>; body: string; timeoutMs: number; maxBytes: number },
-) => Promise<Response>
-
 /**
  * POSTs `{account, app, grant_type, resource, scopes}` and reads `{claims}`. The body is signed:
  * `X-Licet-Signature: sha256=<hex HMAC-SHA-256 of the body>`. Past the deadline, on any status but 200, on any answer that is not an object and
@@ -82,7 +76,7 @@ export type HookFetch = (
  */
 export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch, onFailure: (error: unknown) => void): AskHook {
   return async ({ account, app, grantType, resource, scopes }) => {
-    const body = JSON.stringify({
+    const question = {
       account: account
         ? {
             id: account.id,
@@ -95,19 +89,10 @@ export function createClaimsHook(hook: ClaimsHook, fetch: HookFetch, onFailure: 
       grant_type: grantType,
       resource,
       scopes,
-    })
-    const signature = createHmac('sha256', hook.secret).update(body).digest('hex')
-    const headers = {
-      'content-type': 'application/json',
-      accept: 'application/json',
-      'x-licet-signature': `sha256=${signature}`,
     }
     try {
-      const limits = { timeoutMs: hook.timeoutMs, maxBytes: LARGEST_ANSWER }
-      const response = await fetch(hook.url, { method: 'POST', headers, body, ...limits })
-      if (response.status !== 200) throw new Error(`the claims hook answered ${response.status}`)
-      const answer = (await response.json()) as { claims?: unknown }
-      if (typeof answer?.claims !== 'object' || answer.claims === null || Array.isArray(answer.claims))
+      const answer = (await postSigned(fetch, { ...hook, maxBytes: LARGEST_ANSWER }, question)) as { claims?: unknown }
+      if (typeof answer.claims !== 'object' || answer.claims === null || Array.isArray(answer.claims))
         throw new Error('the claims hook answered no claims')
       return answer.claims as Record<string, unknown>
     } catch (cause) {

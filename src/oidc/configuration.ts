@@ -40,6 +40,8 @@ export interface ConfigurationParts {
   readonly logout: object
   readonly resourceLookup: object
   readonly defaultResource: string
+  /** `authorization_details`, where there is something to ask for. */
+  readonly details?: object | undefined
   readonly ownTokenOnly: (ctx: unknown, client: { clientId: string }, token: { clientId?: string }) => boolean
   readonly mayIntrospect: (ctx: unknown, client: { clientId: string }, token: object) => Promise<boolean>
   readonly facts: (ctx: KoaContextWithOIDC) => { ip: string; userAgent: string }
@@ -139,6 +141,7 @@ function features(parts: ConfigurationParts) {
       useGrantedResource: () => true,
       ...parts.resourceLookup,
     },
+    ...(parts.details ? { richAuthorizationRequests: { enabled: true, ...parts.details } } : {}),
     rpInitiatedLogout: { enabled: true, ...parts.logout },
     userinfo: { enabled: true },
   }
@@ -149,7 +152,8 @@ type IssuedToken = { resourceServer?: { accessTokenTTL?: number } }
 /** Seconds each thing lives. */
 function ttl(parts: ConfigurationParts) {
   const { lifetimes } = parts.settings
-  const ofResource = (_ctx: unknown, token: IssuedToken) => token.resourceServer?.accessTokenTTL ?? 900
+  const ofResource = (ctx: KoaContextWithOIDC, token: IssuedToken) =>
+    untilGrantEnds(ctx, token.resourceServer?.accessTokenTTL ?? 900)
   return {
     AccessToken: ofResource,
     ClientCredentials: ofResource,
@@ -159,9 +163,16 @@ function ttl(parts: ConfigurationParts) {
     IdToken: lifetimes.idToken,
     Interaction: lifetimes.interaction,
     Grant: lifetimes.refreshAbsolute,
-    RefreshToken: (_ctx: unknown, token: { iiat?: number }) => refreshSeconds(parts, token.iiat),
+    RefreshToken: (ctx: KoaContextWithOIDC, token: { iiat?: number }) =>
+      untilGrantEnds(ctx, refreshSeconds(parts, token.iiat)),
     Session: (_ctx: unknown, session: { loginTs?: number }) => sessionSeconds(parts, session.loginTs),
   }
+}
+
+/** No token outlives what the person allowed. */
+function untilGrantEnds(ctx: KoaContextWithOIDC, seconds: number): number {
+  const left = ctx.oidc.entities.Grant?.remainingTTL
+  return left === undefined ? seconds : Math.max(1, Math.min(seconds, left))
 }
 
 function nameToken(_ctx: unknown, token: { grantId?: string }, made: { payload: { jti?: string } }): void {

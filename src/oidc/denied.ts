@@ -7,9 +7,10 @@ import { type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provi
 import type { Vault } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import type { AccessTokenClaims, AccessTokens } from './access-tokens.ts'
-import { type AccountSource, stands } from './accounts.ts'
+import type { AccountSource } from './accounts.ts'
 import { artefactId, type Model, models, openArtefact } from './artefacts.ts'
 import { type AppSource, GRANT_DEVICE } from './clients.ts'
+import { createEndOf } from './endings.ts'
 import { addErrorRef } from './token-response.ts'
 import { mayKnow } from './token-status.ts'
 import { workOf } from './work.ts'
@@ -102,6 +103,7 @@ export function createDenials(parts: DenialParts) {
 
 /** Whose the refused credential is, and what was wrong with it; undefined where nobody can be told. */
 function createCauses({ store, vault, now, accounts, apps, tokens, retryWindowSeconds }: DenialParts) {
+  const endOf = createEndOf({ store, accounts, apps })
   return async (ctx: KoaContextWithOIDC, error: string): Promise<Cause | undefined> => {
     const { route, params = {} } = ctx.oidc
     if (route === 'userinfo')
@@ -187,13 +189,6 @@ function createCauses({ store, vault, now, accounts, apps, tokens, retryWindowSe
     const stored = workOf(ctx).loaded.get(`${kind}:${artefactId(model, String(value))}`)
     const token = stored && openArtefact(vault, model, stored.value)
     return token && { kind, token, consumedAt: stored.value.consumedAt }
-  }
-
-  async function endOf(token: AdapterPayload): Promise<string | undefined> {
-    const account = await accounts.find(token.accountId ?? '')
-    if (!stands(account, undefined)) return 'account_disabled'
-    const isGranted = stands(account, token['authTime'] as number | undefined)
-    return isGranted && (await store.find('grant', token.grantId ?? '')) ? undefined : 'grant_ended'
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
-import { type AccessTokens, createAccessTokens } from './access-tokens.ts'
+import { type AccessTokenClaims, type AccessTokens, createAccessTokens } from './access-tokens.ts'
 import { stands } from './accounts.ts'
 import { countAnswered } from './app-calls.ts'
 import { createConsents } from './consents.ts'
@@ -39,7 +39,7 @@ export type Engine = Awaited<ReturnType<typeof createEngine>>
 export async function createEngine(parts: EngineParts) {
   const { settings, store, now, events, pages } = parts
   const pieces = createPieces(parts)
-  const { resources, clients, grants, restart, notices, refresh } = pieces
+  const { resources, clients, grants, standings, restart, notices, refresh } = pieces
   const configuration = configurationOf(parts, pieces)
 
   let tokens: AccessTokens
@@ -96,6 +96,7 @@ export async function createEngine(parts: EngineParts) {
       jwks: keys.jwks,
       store,
       clients,
+      standings,
       accountStands: standing,
       keyStands: parts.keys.stands,
       now,
@@ -109,6 +110,7 @@ export async function createEngine(parts: EngineParts) {
       endpoints: [...endpoints, refusals.middleware],
       clients,
       resources,
+      standings,
       notices,
       tokens: () => tokens,
       pollGate: createPollGate(store),
@@ -139,17 +141,13 @@ export async function createEngine(parts: EngineParts) {
     async makeKeyToken({ audience, ...wish }: Omit<KeyTokenRequest, 'resource' | 'app'> & { audience: string }) {
       return makeKeyToken({ ...wish, resource: (await resources.look(audience)) ?? resources.standard })
     },
-    interactions: createInteractions({
-      provider: () => provider,
-      clients,
-      grants,
-      resources,
-      shims: parts.shims,
-      accounts: parts.accounts,
-    }),
+    /** A token of ours with less in it, for whoever reads the token itself. */
+    resign: (claims: AccessTokenClaims) =>
+      sign((resources.find(claims.aud) ?? resources.standard).algorithm, { ...claims }),
+    interactions: createInteractions({ ...parts, ...pieces, provider: () => provider }),
     clients,
     delegates,
-    consents: createConsents({ store, vault: parts.vault }),
+    consents: createConsents({ store, clients, history: pieces.history, now }),
     grants,
     resources,
     restart,

@@ -158,6 +158,7 @@ export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse,
     unexpected: (ctx: KoaContextWithOIDC, error: unknown) => unexpected(error, ctx.path),
     noticeGivenUp: (error: unknown) => warn('a sign-out notice was given up', error),
     hookFailed: (error: unknown) => warn('the claims hook failed: its claims are left out', error),
+    connectionsUnknown: (error: unknown) => warn('the connections hook failed: no connection can be chosen', error),
     keysNotLoaded: (error: unknown) => warn('the signing keys could not be read again', error),
   }
 }

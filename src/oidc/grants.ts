@@ -1,23 +1,22 @@
 /**
  * Consent and grants. A consent is what an account has allowed an app, kept per account and app; a grant is one family of tokens, begun
- * by one authorization, and destroying it is the one way to revoke. What a token may hold is decided here, in one place:
- *
- *   granted ⊆ consented ⊆ asked ⊆ allowed to the app, and an administrator's scopes only for an administrator.
+ * by one authorization, and destroying it is one way to revoke. A family never holds more than its consent does now (`standing.ts`).
+ * What an authorization may give is decided in `plan.ts`; that a vendor was stopped meanwhile, in `vendors.ts`.
  */
-import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
-import { hasCode } from '../errors.ts'
-import { digest } from '../secrets.ts'
-import type { Shims } from '../shims.ts'
-import type { Store } from '../storage/store.ts'
-import { IDENTITY_SCOPES, type Resources } from './resources.ts'
+import { AppError, hasCode } from '../errors.ts'
+import { digest, randomId } from '../secrets.ts'
+import type { Store, Stored } from '../storage/store.ts'
+import { holds, isStranger, selfDescription } from './plan.ts'
+import { type ScopeMap, subtract, union } from './scope-map.ts'
+import { createVendors } from './vendors.ts'
 import type { Artefact } from './work.ts'
 
-export type Duration = 'until_revoked' | '30d' | '1d' | 'session'
+export { connectionOf, connectionRight, isScope } from './details.ts'
+export { readingOf } from './plan.ts'
+export { IDENTITY, intersect, keep, type ScopeMap, union } from './scope-map.ts'
 
-/** Scopes by resource identifier; identity scopes under `IDENTITY`. */
-export type ScopeMap = Readonly<Record<string, readonly string[]>>
-export const IDENTITY = 'identity'
+export type Duration = 'until_revoked' | '30d' | '1d' | 'session'
 
 export interface Consent {
   readonly accountId: string
@@ -28,8 +27,13 @@ export interface Consent {
   readonly sessionUid?: string
   /** What an app that registered itself said of itself then: said otherwise, it is asked anew (threats.md DC5). */
   readonly shown?: string
+  /** Grants that live by it carry the same: a consent that ended and was given again is another one, and wakes nothing. */
+  readonly generation: string
+  readonly vendorId: string
   readonly firstAt: number
   readonly lastAt: number
+  /** When something of it was last used, to the hour. */
+  readonly usedAt?: number
 }
 
 /** What a person answered on the consent page. */
@@ -38,25 +42,34 @@ export interface ConsentAnswer {
   /** What was asked and not allowed this time: it is taken out of what was consented before, too. */
   readonly refused: ScopeMap
   readonly duration: Duration
+  /** How often the vendor had been stopped when the person answered: a stop in between wins. */
+  readonly stops: number
 }
 
-/** What this request asks, what of it is consented already, and what is missing. */
-export interface Plan {
-  readonly asked: ScopeMap
-  readonly granted: ScopeMap
-  readonly missing: ScopeMap
-}
+/** A consent as it lives. `expiresAt` is milliseconds since 1970. */
+export type LivingConsent = Consent & { readonly expiresAt: number }
 
 export interface Grants {
-  consentFor(accountId: string, clientId: string): Promise<Consent | undefined>
-  /** Adds to what was consented before and takes out what was refused; the newest duration counts. */
-  allow(accountId: string, app: App, answer: ConsentAnswer, sessionUid: string): Promise<Consent>
+  consentFor(accountId: string, clientId: string): Promise<LivingConsent | undefined>
+  /**
+   * Adds to what was consented before and takes out what was refused; the newest duration counts.
+   * @throws conflict when the vendor was stopped after the person answered
+   */
+  allow(accountId: string, app: App, answer: ConsentAnswer, session: ConsentSession): Promise<LivingConsent>
+  /** How often this account has stopped the vendor of that app. */
+  stops(accountId: string, app: App): Promise<number>
   /** Ends one family of tokens; true if it was there. */
   end(grantId: string): Promise<boolean>
-  /** Ends every family an account has, or every one begun in a session. */
+  /** Ends every family an account has, or every one begun in a session together with what was allowed for that session only. */
   endAll(by: { accountId: string } | { sessionUid: string }): Promise<number>
-  /** Ends the families that were limited to that sign-in. */
+  /** Ends what was limited to that sign-in. */
   endBound(sessionUid: string): Promise<void>
+}
+
+export interface ConsentSession {
+  readonly uid: string
+  /** When it ends however much it is used: milliseconds since 1970. */
+  readonly endsAt: number
 }
 
 const DAY_MS = 86_400_000
@@ -65,53 +78,72 @@ const DAY_MS = 86_400_000
 const DURATION_MS: Readonly<Record<Duration, number>> = {
   '1d': DAY_MS,
   '30d': 30 * DAY_MS,
-  session: 30 * DAY_MS,
+  session: 365 * DAY_MS,
   until_revoked: 36_500 * DAY_MS,
 }
 
 export function createGrants({ store, now }: { store: Store; now: () => number }): Grants {
-  const find = async (accountId: string, clientId: string) =>
-    store.find<Consent>('consent', consentId(accountId, clientId))
+  const vendors = createVendors({ store, now })
+
+  const write = async (id: string, merged: (before: Consent | undefined) => Consent, expiresAt: number) => {
+    const add = () => store.update<Consent>('consent', id, (value) => ({ value: merged(value), expiresAt }))
+    const { entry } = await add()
+    if (entry) return entry
+    try {
+      return await store.put('consent', { id, value: merged(undefined), expiresAt }, 'create')
+    } catch (error) {
+      // Another tab consented first: add to that.
+      const again = hasCode(error, 'conflict') ? await add() : undefined
+      if (!again?.entry) throw error
+      return again.entry
+    }
+  }
 
   return {
-    consentFor: async (accountId, clientId) => (await find(accountId, clientId))?.value,
-    async allow(accountId, app, answer, sessionUid) {
+    async consentFor(accountId, clientId) {
+      const entry = await store.find<Consent>('consent', consentId(accountId, clientId))
+      return entry && living(entry)
+    },
+    async allow(accountId, app, answer, session) {
       const { clientId } = app
       const shown = selfDescription(app)
       const id = consentId(accountId, clientId)
+      const vendor = vendors.of(accountId, app)
       const merged = (before: Consent | undefined): Consent => ({
         accountId,
         clientId,
         // What does not hold any more is not revived by allowing something else.
         scopes: subtract(
-          union(before && holds(before, app, sessionUid) ? before.scopes : {}, answer.scopes),
+          union(before && holds(before, app, session.uid) ? before.scopes : {}, answer.scopes),
           answer.refused,
         ),
         duration: answer.duration,
-        ...(answer.duration === 'session' ? { sessionUid } : {}),
+        ...(answer.duration === 'session' ? { sessionUid: session.uid } : {}),
         ...(shown ? { shown } : {}),
+        generation: before && !isStranger(app) ? before.generation : randomId(),
+        vendorId: vendor.id,
         firstAt: before?.firstAt ?? now(),
         lastAt: now(),
+        ...(before?.usedAt === undefined ? {} : { usedAt: before.usedAt }),
       })
-      const expiresAt = now() + DURATION_MS[answer.duration]
-      const add = () => store.update<Consent>('consent', id, (value) => ({ value: merged(value), expiresAt }))
-      const { entry } = await add()
-      if (entry) return entry.value
-      try {
-        return (await store.put('consent', { id, value: merged(undefined), expiresAt }, 'create')).value
-      } catch (error) {
-        // Another tab consented first: add to that.
-        const again = hasCode(error, 'conflict') ? await add() : undefined
-        if (!again?.entry) throw error
-        return again.entry.value
-      }
+      const longest = now() + DURATION_MS[answer.duration]
+      const expiresAt = answer.duration === 'session' ? Math.min(longest, session.endsAt) : longest
+      // Marked before, so that no consent is ever without its row; and after, for the row may have been cleared or stopped in between.
+      if (!(await vendors.connect(vendor, answer.stops))) throw stopped()
+      const entry = await write(id, merged, expiresAt)
+      if (await vendors.connect(vendor, answer.stops)) return living(entry)
+      await store.remove('consent', id)
+      throw stopped()
     },
+    stops: (accountId, app) => vendors.stops(accountId, app),
     end: (grantId) => store.remove('grant', grantId),
-    endAll: (by) =>
-      'accountId' in by
-        ? store.removeGroup('grant', 'accountId', by.accountId)
-        : store.removeGroup('grant', 'sessionUid', by.sessionUid),
+    async endAll(by) {
+      if ('accountId' in by) return store.removeGroup('grant', 'accountId', by.accountId)
+      await store.removeGroup('consent', 'sessionUid', by.sessionUid)
+      return store.removeGroup('grant', 'sessionUid', by.sessionUid)
+    },
     async endBound(sessionUid) {
+      await store.removeGroup('consent', 'sessionUid', sessionUid)
       const { items } = await store.list<Artefact>('grant', { group: 'sessionUid', value: sessionUid, limit: 1000 })
       await Promise.all(
         items.filter((item) => item.value['bound'] === true).map((item) => store.remove('grant', item.id)),
@@ -120,116 +152,19 @@ export function createGrants({ store, now }: { store: Store; now: () => number }
   }
 }
 
+const living = ({ value, expiresAt = Number.MAX_SAFE_INTEGER }: Stored<Consent>): LivingConsent => ({
+  ...value,
+  expiresAt,
+})
+
+const stopped = () => new AppError('conflict', 'The person stopped this app meanwhile.')
+
 export function consentId(accountId: string, clientId: string): string {
   return digest('consent', `${accountId}\n${clientId}`)
 }
 
 /** Seconds a grant begun now lives: as long as its consent still does, never longer than the absolute lifetime. */
-export function grantSeconds(consent: Consent | undefined, absoluteSeconds: number, now: number): number {
+export function grantSeconds(consent: LivingConsent | undefined, absoluteSeconds: number, now: number): number {
   if (!consent) return absoluteSeconds
-  const left = Math.floor((consent.lastAt + DURATION_MS[consent.duration] - now) / 1000)
-  return Math.max(1, Math.min(left, absoluteSeconds))
-}
-
-interface PlanRequest {
-  readonly account: Account
-  readonly app: App
-  readonly asked: ScopeMap
-  readonly consent?: Consent | undefined
-  readonly answer?: ConsentAnswer | undefined
-  readonly sessionUid?: string
-}
-
-/** A digest of what nobody but the app itself vouches for and a person was shown; undefined for apps that an operator or a developer registered. */
-function selfDescription({ selfRegistered, name, redirectUris }: App): string | undefined {
-  return selfRegistered ? digest('app shown', JSON.stringify([name, redirectUris])) : undefined
-}
-
-/**
- * Whether a consent still counts: for the app as it was shown, in the session it was limited to. An app that registered itself and has been forgotten
- * comes back as a stranger.
- */
-function holds(consent: Consent, app: App, sessionUid: string | undefined): boolean {
-  const isStranger = app.source === 'self_registered' || app.source === 'document'
-  return (
-    !isStranger &&
-    consent.shown === selfDescription(app) &&
-    (consent.sessionUid === undefined || consent.sessionUid === sessionUid)
-  )
-}
-
-/** Compares what is asked with what was consented; an app of the operator's own needs no consent. */
-export function planGrant({ account, app, asked, consent, answer, sessionUid }: PlanRequest): Plan {
-  if (app.firstParty) return { asked, granted: asked, missing: {} }
-  const valid = consent && consent.accountId === account.id && holds(consent, app, sessionUid)
-  const allowed = union(valid ? consent.scopes : {}, answer?.scopes ?? {})
-  const granted = intersect(asked, subtract(allowed, answer?.refused ?? {}))
-  return { asked, granted, missing: answer ? {} : subtract(asked, granted) }
-}
-
-/**
- * The scopes of a request by resource, limited to what this account may hold at all.
- * `resources` are the registered identifiers asked for.
- */
-export function askedScopes(
-  resources: Resources,
-  requested: readonly string[],
-  identifiers: readonly string[],
-  app: App,
-  account: Account,
-): ScopeMap {
-  const wanted = new Set(requested)
-  const identity = IDENTITY_SCOPES.filter((scope) => wanted.has(scope))
-  const perResource = identifiers.map((identifier) => {
-    const resource = resources.find(identifier)
-    const scopes = resource ? resources.allowed(app, resource).filter((scope) => wanted.has(scope)) : []
-    return [identifier, scopes.filter((scope) => mayHold(resources, scope, account))] as const
-  })
-  return Object.fromEntries([[IDENTITY, identity] as const, ...perResource].filter(([, scopes]) => scopes.length > 0))
-}
-
-interface Accumulating {
-  readonly shims: Shims
-  readonly app: App
-  readonly requested: readonly string[]
-  readonly identifiers: readonly string[]
-  readonly consent: Consent | undefined
-}
-
-/**
- * What an app that registered itself asks for when it steps up: this request's scopes and what the person has allowed it at the same resource before.
- * Such clients forget their earlier scopes (mcp.md F13, F14), and a narrower token would send them in circles. Every other app gets what it asks.
- */
-export function accumulated({ shims, app, requested, identifiers, consent }: Accumulating): string[] {
-  if (!app.selfRegistered || !shims.on('scope_accumulates')) return [...requested]
-  return [...new Set([...requested, ...identifiers.flatMap((identifier) => consent?.scopes[identifier] ?? [])])]
-}
-
-/** An administrator's scope needs an administrator. */
-export function mayHold(resources: Resources, scope: string, account: Account): boolean {
-  return resources.rule(scope)?.access !== 'admin' || account.role === 'administrator'
-}
-
-export function isEmpty(scopes: ScopeMap): boolean {
-  return Object.values(scopes).every((list) => list.length === 0)
-}
-
-function union(a: ScopeMap, b: ScopeMap): ScopeMap {
-  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])]
-  return Object.fromEntries(keys.map((key) => [key, [...new Set([...(a[key] ?? []), ...(b[key] ?? [])])]]))
-}
-
-/** What stands in both, under the keys of the first. */
-export function intersect(a: ScopeMap, b: ScopeMap): ScopeMap {
-  const both = Object.entries(a).map(
-    ([key, scopes]) => [key, scopes.filter((scope) => b[key]?.includes(scope))] as const,
-  )
-  return Object.fromEntries(both.filter(([, scopes]) => scopes.length > 0))
-}
-
-function subtract(a: ScopeMap, b: ScopeMap): ScopeMap {
-  const rest = Object.entries(a).map(
-    ([key, scopes]) => [key, scopes.filter((scope) => !b[key]?.includes(scope))] as const,
-  )
-  return Object.fromEntries(rest.filter(([, scopes]) => scopes.length > 0))
+  return Math.max(1, Math.min(Math.floor((consent.expiresAt - now) / 1000), absoluteSeconds))
 }

@@ -9,21 +9,16 @@ import type { Account } from '../accounts/account.ts'
 import type { Acr, Method } from '../accounts/assurance.ts'
 import type { App } from '../apps/app.ts'
 import { AppError } from '../errors.ts'
-import type { Shims } from '../shims.ts'
 import { type AccountSource, stands } from './accounts.ts'
+import { type AskedParts, createAsked } from './asked.ts'
 import type { Clients } from './clients.ts'
-import {
-  accumulated,
-  askedScopes,
-  type ConsentAnswer,
-  type Grants,
-  intersect,
-  isEmpty,
-  type Plan,
-  planGrant,
-} from './grants.ts'
+import type { Connection } from './connections.ts'
+import { offering } from './details.ts'
+import type { ConsentAnswer } from './grants.ts'
+import type { Plan } from './plan.ts'
 import { isHeldBack, mustAlwaysAsk } from './policy.ts'
-import { type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
+import { SCOPE_BY_DEFAULT } from './resources.ts'
+import { intersect, isEmpty, union } from './scope-map.ts'
 import type { Resource } from './settings.ts'
 import { wantedAcr } from './step-up.ts'
 
@@ -70,6 +65,8 @@ export interface OpenInteraction {
   /** The app named no scope of a resource: what it gets are defaults. */
   readonly scopesByDefault: boolean
   readonly resources: readonly Resource[]
+  /** What the person has connected, where the request is about that; `unknown` while nobody can say. */
+  readonly connections?: readonly Connection[] | 'unknown'
   /** The library's object, for this module only. */
   readonly library: LibraryInteraction
 }
@@ -83,20 +80,17 @@ export interface Interactions {
   halfSignIn(interaction: OpenInteraction, half: HalfSignIn): Promise<OpenInteraction>
   /** Forgets it: the person begins again. */
   beginAgain(interaction: OpenInteraction): Promise<OpenInteraction>
-  /** Notes the consent, cut to what was asked; returns where to send the browser. */
-  consent(interaction: OpenInteraction, answer: ConsentAnswer): Promise<string>
+  /** Notes the consent, cut to what was asked and offered; returns where to send the browser. */
+  consent(interaction: OpenInteraction, answer: Omit<ConsentAnswer, 'stops'>): Promise<string>
   /** Ends it with `access_denied`; returns where to send the browser. */
   deny(interaction: OpenInteraction): Promise<string>
   /** Forgets the sign-in made in this interaction, so that another account can be used. */
   switchAccount(interaction: OpenInteraction): Promise<OpenInteraction>
 }
 
-interface InteractionParts {
+interface InteractionParts extends AskedParts {
   readonly provider: () => Provider
   readonly clients: Clients
-  readonly grants: Grants
-  readonly resources: Resources
-  readonly shims: Shims
   readonly accounts: AccountSource
 }
 
@@ -109,6 +103,7 @@ interface Result {
 
 export function createInteractions(parts: InteractionParts): Interactions {
   const { provider, clients, grants, resources, accounts } = parts
+  const asked = createAsked(parts)
 
   const describe = async (library: LibraryInteraction): Promise<OpenInteraction> => {
     const { params, prompt, uid } = library
@@ -117,10 +112,11 @@ export function createInteractions(parts: InteractionParts): Interactions {
     const result = (library.result ?? {}) as unknown as Result
     const account = await signedIn(library, result)
     const named = await resourcesOf(params['resource'])
-    const plan = account && (await planFor(library, app, account, named))
+    const plan = account && (await asked.plan(library, app, account, named))
     const mustSignIn = result.switching || (prompt.name === 'login' && !result.login)
     const half = result.half && (await halfOf(result.half))
     const wanted = wantedAcr(params)
+    const connections = plan && account && (await asked.connections(plan, account))
     return {
       uid,
       app,
@@ -138,6 +134,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
       ...(half ? { half } : {}),
       ...(wanted ? { wantedAcr: wanted } : {}),
       ...(plan ? { plan } : {}),
+      ...(connections ? { connections } : {}),
     }
   }
 
@@ -157,21 +154,6 @@ export function createInteractions(parts: InteractionParts): Interactions {
     const identifiers = [spelled ?? resources.standard.identifier].flat()
     const found = await Promise.all(identifiers.map((one) => resources.look(String(one))))
     return found.filter((resource): resource is Resource => resource !== undefined)
-  }
-
-  const planFor = async (
-    library: LibraryInteraction,
-    app: App,
-    account: Account,
-    named: readonly Resource[],
-  ): Promise<Plan> => {
-    const identifiers = named.map((resource) => resource.identifier)
-    const consent = app.firstParty ? undefined : await grants.consentFor(account.id, app.clientId)
-    const asking = String(library.params['scope'] ?? '').split(' ')
-    const requested = accumulated({ shims: parts.shims, app, requested: asking, identifiers, consent })
-    const asked = askedScopes(resources, requested, identifiers, app, account)
-    const sessionUid = library.session?.uid
-    return planGrant({ account, app, asked, consent, ...(sessionUid ? { sessionUid } : {}) })
   }
 
   const save = async (library: LibraryInteraction, result: Result): Promise<void> => {
@@ -214,10 +196,13 @@ export function createInteractions(parts: InteractionParts): Interactions {
       await save(library, { switching: true })
       return describe(library)
     },
-    async consent({ library, plan, isHeldBack: held }, { scopes, refused, duration }) {
+    async consent(interaction, { scopes, refused, duration }) {
+      const { library, plan, app, account, isHeldBack: held, connections = [] } = interaction
       if (held) throw new AppError('forbidden', 'Confirm your e-mail address first.')
-      const asked = plan?.asked ?? {}
-      const answer = { scopes: intersect(asked, scopes), refused: intersect(asked, refused), duration }
+      const ids = connections === 'unknown' ? [] : connections.map(({ id }) => id)
+      const offered = offering(union(plan?.asked ?? {}, plan?.reading ?? {}), ids)
+      const stops = account ? await grants.stops(account.id, app) : 0
+      const answer = { scopes: intersect(offered, scopes), refused: intersect(offered, refused), duration, stops }
       await save(library, { ...(library.result as unknown as Result | undefined), consent: answer })
       return library.returnTo
     },

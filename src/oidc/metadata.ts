@@ -7,6 +7,7 @@ import type { JWK } from 'jose'
 import { acrValues } from '../accounts/assurance.ts'
 import { claimNamesByScope } from '../accounts/claims.ts'
 import { GRANT_DEVICE } from './clients.ts'
+import { CONNECTION } from './details.ts'
 import { GRANT_EXCHANGE } from './key-tokens.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
@@ -31,7 +32,7 @@ export const DPOP_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
 export const ID_TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 
 interface PublishParts {
-  readonly settings: Pick<OidcSettings, 'issuer' | 'claims' | 'selfRegistration' | 'clientDocuments'>
+  readonly settings: Pick<OidcSettings, 'issuer' | 'claims' | 'connections' | 'selfRegistration' | 'clientDocuments'>
   readonly jwks: readonly JWK[]
   readonly uiLocales: readonly string[]
 }
@@ -50,7 +51,7 @@ function document(content: object, contentType: string): PublishedDocument {
 }
 
 function discovery({
-  settings: { issuer, claims, selfRegistration, clientDocuments },
+  settings: { issuer, claims, connections, selfRegistration, clientDocuments },
   uiLocales,
 }: PublishParts): Record<string, unknown> {
   const at = (path: string) => `${issuer}${path}`
@@ -66,6 +67,7 @@ function discovery({
     device_authorization_endpoint: at('/device_authorization'),
     end_session_endpoint: at('/logout'),
     client_id_metadata_document_supported: clientDocuments,
+    ...(connections ? { authorization_details_types_supported: [CONNECTION] } : {}),
     ...(selfRegistration ? { registration_endpoint: at('/register') } : {}),
     scopes_supported: IDENTITY_SCOPES,
     response_types_supported: ['code'],

@@ -11,15 +11,19 @@ import type { Store } from '../storage/store.ts'
 import { type AccountSource, createAccountFinder, createTokenClaims } from './accounts.ts'
 import type { CountCall } from './app-calls.ts'
 import { createAssertionCheck } from './assertions.ts'
-import { createClaimsHook, type HookFetch } from './claims.ts'
+import { createClaimsHook } from './claims.ts'
 import { type AppSource, createClients } from './clients.ts'
 import type { ConfigurationParts } from './configuration.ts'
+import { type ConnectionSource, fixedConnections, hookedConnections } from './connections.ts'
+import { createConsentHistory } from './consent-history.ts'
 import { createResourceLookup } from './context.ts'
 import type { DenialNotes } from './denied.ts'
+import { createDetails } from './detail-policy.ts'
 import { createDevicePages } from './device.ts'
 import { createErrorRenderer } from './error-pages.ts'
 import type { ProtocolEvents } from './events.ts'
 import { createGrants } from './grants.ts'
+import type { HookFetch } from './hooks.ts'
 import type { KeySource } from './key-source.ts'
 import { createLogoutPages, createNoticeQueue } from './logout.ts'
 import type { Served } from './mending.ts'
@@ -31,6 +35,7 @@ import { type BroughtResources, createResources } from './resources.ts'
 import { createRestart } from './restart.ts'
 import type { OidcSettings } from './settings.ts'
 import type { SigningKeys } from './signing-keys.ts'
+import { createStandings } from './standing.ts'
 import { createStepUpHints } from './step-up-hints.ts'
 import { createIntrospectionPolicy, ownTokenOnly } from './token-status.ts'
 
@@ -69,11 +74,16 @@ export function createPieces(parts: EngineParts) {
   const retryWindowSeconds = settings.lifetimes.refreshRetryWindow
   const hints = createStepUpHints(store)
   const { hook } = settings.claims
+  const clients = createClients({ apps: parts.apps, now })
+  const sessionIdleSeconds = settings.lifetimes.sessionIdle
   return {
     askHook: hook && createClaimsHook(hook, parts.hookFetch, events.hookFailed),
     resources: createResources({ ...settings, brought: parts.broughtResources, now }),
-    clients: createClients({ apps: parts.apps, now }),
+    clients,
     grants: createGrants({ store, now }),
+    standings: createStandings({ store, clients, now, sessionIdleSeconds }),
+    history: createConsentHistory({ store, now, keepSeconds: settings.historySeconds }),
+    connections: connectionSource(parts),
     restart: createRestart({ vault, now }),
     hints,
     notices: createNoticeQueue({ atOnce: 8, pause: parts.pause, onGivenUp: events.noticeGivenUp }),
@@ -81,17 +91,27 @@ export function createPieces(parts: EngineParts) {
   }
 }
 
+function connectionSource({ settings: { connections }, hookFetch, events }: EngineParts): ConnectionSource | undefined {
+  if (connections?.hook) return hookedConnections(connections.hook, hookFetch, events.connectionsUnknown)
+  return connections && fixedConnections(connections.list)
+}
+
+const knownIds = ({ hook, list }: NonNullable<OidcSettings['connections']>) =>
+  hook ? undefined : new Set(list.map(({ id }) => id))
+
 /** The library's configuration, but for keys and adapter. */
 export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<ConfigurationParts, 'adapter' | 'jwks'> {
   const { settings, vault, now, events, pages } = parts
-  const { resources, clients, grants, refresh, askHook } = pieces
+  const { resources, clients, grants, refresh, askHook, history } = pieces
   const onSignedOut = events.signedOut
   const policyParts = {
     clients,
     grants,
     resources,
     shims: parts.shims,
+    history,
     refreshAbsoluteSeconds: settings.lifetimes.refreshAbsolute,
+    sessionAbsoluteSeconds: settings.lifetimes.sessionAbsolute,
     now,
     onConsent: events.consented,
   }
@@ -118,6 +138,7 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
     deviceFlow: createDevicePages(pages, clients),
     logout: createLogoutPages({ pages, clients, onSignedOut }),
     resourceLookup: { getResourceServerInfo: createResourceLookup(resources, clients, parts.shims) },
+    details: settings.connections && createDetails({ resources, known: knownIds(settings.connections) }),
     defaultResource: resources.standard.identifier,
     ownTokenOnly,
     mayIntrospect: createIntrospectionPolicy(parts.accounts),

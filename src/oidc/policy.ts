@@ -2,26 +2,20 @@
  * When a person must be asked: the interaction policy. Sign-in rules are the library's plus ours; consent is ours alone, for the library knows
  * one grant per session and we keep a consent per account and app, and a grant per family of tokens.
  */
-import { interactionPolicy, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import { errors, interactionPolicy, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
+import { hasCode } from '../errors.ts'
 import { randomId } from '../secrets.ts'
 import type { Shims } from '../shims.ts'
 import type { Clients } from './clients.ts'
-import {
-  accumulated,
-  askedScopes,
-  type ConsentAnswer,
-  consentId,
-  type Grants,
-  grantSeconds,
-  IDENTITY,
-  isEmpty,
-  type Plan,
-  planGrant,
-} from './grants.ts'
+import type { ConsentHistory } from './consent-history.ts'
+import { askedConnections, isScope } from './details.ts'
+import { type ConsentAnswer, consentId, type Grants, grantSeconds, type LivingConsent } from './grants.ts'
 import { noteMended } from './mending.ts'
-import type { Resources } from './resources.ts'
+import { accumulated, askedScopes, type Plan, planGrant, withConnections } from './plan.ts'
+import { canonical, type Resources } from './resources.ts'
+import { IDENTITY, isEmpty } from './scope-map.ts'
 import { stepUpChecks } from './step-up.ts'
 import { workOf } from './work.ts'
 
@@ -36,6 +30,7 @@ export interface ProtocolAccount {
 interface Planned {
   readonly plan: Plan
   readonly app: App
+  readonly consent?: LivingConsent
   readonly answer?: ConsentAnswer
 }
 
@@ -46,7 +41,9 @@ interface PolicyParts {
   readonly grants: Grants
   readonly resources: Resources
   readonly shims: Shims
+  readonly history: Pick<ConsentHistory, 'note'>
   readonly refreshAbsoluteSeconds: number
+  readonly sessionAbsoluteSeconds: number
   readonly now: () => number
   /** Called before a person's answer takes effect: afterwards nobody is asked again, and a request that broke off in between would stay unnoted. */
   readonly onConsent: (
@@ -70,14 +67,30 @@ export function createGrantLoader({ clients, grants, resources, shims }: PolicyP
     const asking = [...oidc.requestParamScopes]
     const requested = accumulated({ shims, app, requested: asking, identifiers, consent })
     if (requested.length > new Set(asking).size) noteMended(oidc.params as Record<string, unknown>, 'scope_accumulates')
-    if (oidc.params && requested.length > 0) oidc.params['scope'] = requested.join(' ')
-    const asked = askedScopes(resources, requested, identifiers, app, account)
+    const asked = withConnections(
+      askedScopes(resources, requested, identifiers, app, account),
+      askedConnections(oidc.params?.['authorization_details'], identifiers, canonicalOf(resources)),
+    )
     const answer = (oidc.result as { consent?: ConsentAnswer } | undefined)?.consent
     const sessionUid = oidc.session?.uid
     const plan = planGrant({ account, app, asked, consent, answer, ...(sessionUid ? { sessionUid } : {}) })
-    planned.set(ctx, { plan, app, ...(answer ? { answer } : {}) })
+    planned.set(ctx, { plan, app, ...(consent ? { consent } : {}), ...(answer ? { answer } : {}) })
+    // What the person gave in place of something wider has to be among what was asked, or the library drops it.
+    const instead = Object.values(plan.granted).flat().filter(isScope)
+    const all = [...new Set([...requested, ...instead])]
+    if (oidc.params && all.length > 0) oidc.params['scope'] = all.join(' ')
     return newGrant(oidc.provider, account.id, clientId, plan)
   }
+}
+
+/** The registered identifier that a spelling means. */
+export function canonicalOf(resources: Resources): (uri: string) => string {
+  return (uri) => resources.find(uri)?.identifier ?? canonical(uri)
+}
+
+/** What this authorization was found to give. */
+export function planOf(ctx: KoaContextWithOIDC): Plan | undefined {
+  return planned.get(ctx)?.plan
 }
 
 function newGrant(provider: Provider, accountId: string, clientId: string, plan: Plan) {
@@ -87,7 +100,8 @@ function newGrant(provider: Provider, accountId: string, clientId: string, plan:
   if (identity.length > 0) grant.addOIDCScope(identity.join(' '))
   for (const [resource, scopes] of Object.entries(plan.granted)) {
     // Identity scopes stand in every access token's `scope`, so a resource holds them too.
-    if (resource !== IDENTITY) grant.addResourceScope(resource, [...identity, ...scopes].join(' '))
+    const rights = [...identity, ...scopes.filter(isScope)]
+    if (resource !== IDENTITY && rights.length > 0) grant.addResourceScope(resource, rights.join(' '))
   }
   return grant
 }
@@ -136,25 +150,52 @@ async function consentMissing(parts: PolicyParts, ctx: KoaContextWithOIDC): Prom
   const found = planned.get(ctx)
   const { oidc } = ctx
   if (!found || !oidc.account || !oidc.session) return true
-  const { plan, app, answer } = found
+  const { plan, app, answer, consent: before } = found
   if (oidc.promptPending('consent')) return false
   if (isHeldBack((oidc.account as unknown as ProtocolAccount).account, app)) return true
   const answered = answer !== undefined
   if (!answered && (!isEmpty(plan.missing) || mustAlwaysAsk(app, oidc.params?.['redirect_uri']))) return true
   const { accountId } = oidc.account
-  if (answer) await parts.onConsent(ctx, accountId, app.clientId, answer)
-  const consent = answer
-    ? await parts.grants.allow(accountId, app, answer, oidc.session.uid)
-    : app.firstParty
-      ? undefined
-      : await parts.grants.consentFor(accountId, app.clientId)
+  const isNothing = isEmpty(plan.granted)
+  // Who refuses everything may be taking back what was allowed before.
+  const consent = answer && (before || !isNothing) ? await allow(parts, ctx, app, answer) : before
+  if (isNothing) throw new errors.AccessDenied('nothing of what was asked was allowed')
   const grant = oidc.entities['Grant'] as { expiresIn?: number; save(): Promise<string> }
   grant.expiresIn = grantSeconds(consent, parts.refreshAbsoluteSeconds, parts.now())
   workOf(ctx).grantFields = {
     sessionUid: oidc.session.uid,
     consentId: consentId(accountId, app.clientId),
+    ...(consent ? { generation: consent.generation, vendorId: consent.vendorId } : {}),
     bound: consent?.duration === 'session',
   }
   await grant.save()
   return false
+}
+
+interface Answering {
+  readonly account: { readonly accountId: string }
+  readonly session: { readonly uid: string; readonly loginTs?: number }
+}
+
+/** Notes the answer, then lets it take effect. @throws AccessDenied when the person has stopped the app since answering */
+async function allow(
+  { grants, history, onConsent, now, sessionAbsoluteSeconds }: PolicyParts,
+  ctx: KoaContextWithOIDC,
+  app: App,
+  answer: ConsentAnswer,
+): Promise<LivingConsent> {
+  const { account, session } = ctx.oidc as unknown as Answering
+  const { accountId } = account
+  const { scopes, refused, duration } = answer
+  await onConsent(ctx, accountId, app.clientId, answer)
+  const named = { accountId, clientId: app.clientId, consentId: consentId(accountId, app.clientId) }
+  await history.note({ ...named, act: 'allowed', scopes, refused, duration })
+  const signedInAt = session.loginTs === undefined ? now() : session.loginTs * 1000
+  try {
+    const endsAt = signedInAt + sessionAbsoluteSeconds * 1000
+    return await grants.allow(accountId, app, answer, { uid: session.uid, endsAt })
+  } catch (error) {
+    if (hasCode(error, 'conflict')) throw new errors.AccessDenied('the person stopped this app meanwhile')
+    throw error
+  }
 }

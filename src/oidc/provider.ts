@@ -13,6 +13,7 @@ import { replaceReplayDetection } from './assertions.ts'
 import { replaceSecrets } from './client-secrets.ts'
 import type { Clients } from './clients.ts'
 import { COOKIES, type ConfigurationParts, createConfiguration } from './configuration.ts'
+import { consentedGrants } from './consented-grants.ts'
 import { replaceContext } from './context.ts'
 import type { Middleware } from './endpoints.ts'
 import { keepClients } from './kept-clients.ts'
@@ -21,6 +22,7 @@ import { judgeRedirects } from './redirects.ts'
 import type { Resources } from './resources.ts'
 import { createSessionAdapter } from './session-adapter.ts'
 import type { LimitSessions } from './session-limit.ts'
+import type { Standings } from './standing.ts'
 import { currentContext, currentWork, servedOrRefused } from './work.ts'
 
 export interface ProviderParts extends AdapterParts {
@@ -30,6 +32,7 @@ export interface ProviderParts extends AdapterParts {
   readonly endpoints: readonly Middleware[]
   readonly clients: Clients
   readonly resources: Resources
+  readonly standings: Standings
   readonly shims: Shims
   readonly tokens: () => AccessTokens
   readonly notices: NoticeQueue
@@ -70,6 +73,7 @@ function adapterFor(parts: ProviderParts, name: string): Adapter {
   if (name === 'AccessToken') return readOnly((id) => findAccessToken(parts, id))
   if (name === 'DeviceCode') return gatedDeviceCodes(parts)
   if (name === 'PushedAuthorizationRequest') return lastingPushedRequests(parts)
+  if (name === 'Grant') return consentedGrants(createArtefactAdapter(parts, 'Grant'), parts.standings)
   if (Object.hasOwn(models, name)) return createArtefactAdapter(parts, name as Model)
   return readOnly(async () => undefined)
 }

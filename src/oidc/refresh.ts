@@ -94,7 +94,7 @@ export function createRefresh({ store, vault, now, retryWindowSeconds, onReuse, 
   }
 }
 
-/** What a retry must match: app, scope, resource, and the key it proves. */
+/** What a retry must match: app, scope, connections, resource, and the key it proves. */
 async function binding(ctx: KoaContextWithOIDC): Promise<string> {
   const { params, client } = ctx.oidc
   const scope = String(params?.['scope'] ?? '')
@@ -102,7 +102,8 @@ async function binding(ctx: KoaContextWithOIDC): Promise<string> {
     .sort()
     .join(' ')
   const resource = [params?.['resource'] ?? ''].flat().sort().join(' ')
-  const parts = [client?.clientId ?? '', scope, resource, await proofThumbprint(ctx)]
+  const details = String(params?.['authorization_details'] ?? '')
+  const parts = [client?.clientId ?? '', scope, resource, await proofThumbprint(ctx), ...(details ? [details] : [])]
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 

@@ -2,6 +2,7 @@
  * What the protocol needs to know of the configuration. `app.ts` fills it in; nothing here reads configuration itself.
  * Lifetimes are seconds.
  */
+import type { Connection, ConnectionsHook } from './connections.ts'
 
 export type Access = 'read' | 'write' | 'admin'
 
@@ -55,6 +56,10 @@ export interface OidcSettings {
     readonly userinfo: ClaimSources
     readonly hook?: ClaimsHook
   }
+  /** Absent: nobody can ask for single connections. */
+  readonly connections?: { readonly list: readonly Connection[]; readonly hook?: ConnectionsHook }
+  /** How long people can look up what they have allowed. */
+  readonly historySeconds: number
   readonly lifetimes: {
     readonly idToken: number
     readonly code: number

@@ -26,6 +26,7 @@ interface StatusParts {
 export function createTokenStatus({ tokens, clients, onRevoked, hints, shims, served }: StatusParts) {
   return async (ctx: KoaContextWithOIDC): Promise<void> => {
     const { route, client, params } = ctx.oidc
+    if (route === 'introspection') narrowRefreshToken(ctx)
     const declined = (ctx.body as { error?: string } | undefined)?.error === 'unsupported_token_type'
     if (!declined || !client || (route !== 'introspection' && route !== 'revocation')) return
     const caller = await clients.app(client.clientId)
@@ -55,6 +56,22 @@ export function createTokenStatus({ tokens, clients, onRevoked, hints, shims, se
     await onRevoked(ctx, checked.claims)
     await tokens().deny(checked.claims)
   }
+}
+
+/** A refresh token is good for what its grant still holds, which may be less than what it was issued for. */
+function narrowRefreshToken(ctx: KoaContextWithOIDC): void {
+  const body = ctx.body as { active?: boolean; scope?: string } | undefined
+  const grant = ctx.oidc.entities.Grant as HeldGrant | undefined
+  if (!body?.active || !body.scope || !grant) return
+  const held = [grant.openid?.scope ?? '', ...Object.values(grant.resources ?? {})].join(' ').split(' ')
+  const scope = body.scope.split(' ').filter((one) => held.includes(one))
+  const { scope: _wider, ...rest } = body
+  ctx.body = { ...rest, ...(scope.length > 0 ? { scope: scope.join(' ') } : {}) }
+}
+
+interface HeldGrant {
+  readonly openid?: { readonly scope?: string }
+  readonly resources?: Readonly<Record<string, string>>
 }
 
 /** The app a token was issued to, or the resource server it is for. */

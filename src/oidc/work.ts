@@ -6,6 +6,7 @@ import { type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { AppError } from '../errors.ts'
 import type { Kind } from '../storage/kinds.ts'
 import type { Stored } from '../storage/store.ts'
+import type { Standing } from './standing.ts'
 
 /** How every protocol artefact is stored: sealed payload, plus plain fields for indexes and single use. */
 export interface Artefact {
@@ -21,6 +22,9 @@ export interface Artefact {
   readonly userCodeDigest?: string
   readonly sessionUid?: string
   readonly consentId?: string
+  /** Grants: which consent they live by; see `grants.ts`. */
+  readonly generation?: string
+  readonly vendorId?: string
   readonly [field: string]: unknown
 }
 
@@ -36,6 +40,16 @@ export interface Redemption {
   readonly id: string
   readonly stored: Stored<Artefact>
   readonly grantId?: string
+}
+
+/** Plain fields of a grant. */
+export interface GrantFields {
+  readonly sessionUid: string
+  readonly consentId: string
+  readonly generation?: string
+  readonly vendorId?: string
+  /** It ends with the browser session. */
+  readonly bound: boolean
 }
 
 export interface Work {
@@ -57,6 +71,8 @@ export interface Work {
   sessionEmpty?: boolean
   /** This request signs in an account that another tab has signed in meanwhile. */
   isSecondTab?: boolean
+  /** What is left of the grant that this request is about. */
+  standing?: Standing
   failure?: AppError
   /** Behind which the owner of a refused credential finds why. */
   errorRef?: string
@@ -65,7 +81,7 @@ export interface Work {
   /** The library's own words inside about its refusal. */
   refused?: string
   /** What the grant of this authorization is found by, and whether it ends with the browser session. */
-  grantFields?: { readonly sessionUid: string; readonly consentId: string; readonly bound: boolean }
+  grantFields?: GrantFields
   /** What runs beside the library's own work, such as audit entries; the answer waits for it. */
   readonly pending: Promise<void>[]
   /** What goes when everything else is done and noted: a request sent again after a failure must find it, to finish the work. */

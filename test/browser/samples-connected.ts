@@ -1,7 +1,7 @@
 /**
  * Samples of the settings pages about connected apps.
  */
-import type { ConnectedRow } from '../../src/http/connected-views.ts'
+import type { ConnectedRow, ConsentNoteRow } from '../../src/http/connected-views.ts'
 import { page } from '../../src/http/views.ts'
 
 const ids = ['profile', 'security', 'keys', 'tokens', 'apps', 'sessions', 'activity'] as const
@@ -30,11 +30,37 @@ const app: ConnectedRow = {
     },
     { resource: 'Example MCP', scopes: [scope('mcp:read', 'See tools and what they return')] },
   ],
+  connections: [
+    {
+      name: 'Google',
+      resource: 'Licet API',
+      ticks: [
+        { action: 'read', value: 'read google https://auth.example/api/v1' },
+        { action: 'write', value: 'write google https://auth.example/api/v1' },
+      ],
+    },
+  ],
   duration: 'until_revoked',
   firstAt: at - 40 * DAY,
   lastAt: at,
+  usedAt: at,
   families: 3,
 }
+const note: ConsentNoteRow = {
+  name: 'Notebook Studio',
+  act: 'allowed',
+  at,
+  scopes: [scope('openid', ''), scope('data:read', 'Read your files and records')],
+  refused: [scope('data:write', 'Create, change and delete your files and records')],
+  connections: [{ name: 'Google', actions: ['read', 'write'] }],
+  duration: '30d',
+}
+const notes: readonly ConsentNoteRow[] = [
+  { ...note, act: 'ended', at: at + DAY, scopes: [], refused: [], connections: [], name: hostile },
+  { ...note, act: 'narrowed', refused: [], expiresAt: at + DAY },
+  note,
+]
+const rest = { historyUrl: '/settings/apps/history', isFirstPage: true }
 
 export const connectedSamples = {
   'settings-apps': page('settings/apps', {
@@ -47,30 +73,49 @@ export const connectedSamples = {
           { ...app, agent: true, delegates: ['Search', 'Records'] },
           { ...app, id: 'two', name: 'Notebook Mobile', families: 1, expiresAt: at + DAY },
         ],
+        hasMore: true,
+        families: 4,
       },
       {
         key: 'app dyn',
         apps: [
-          { ...app, id: 'three', name: hostile, standing: 'unverified', duration: '1d', families: 0, expiresAt: at },
+          {
+            ...app,
+            id: 'three',
+            name: hostile,
+            standing: 'unverified',
+            duration: '1d',
+            connections: [],
+            families: 0,
+            expiresAt: at,
+          },
         ],
+        hasMore: false,
+        families: 0,
       },
       {
         key: 'host long',
         host: `xn--80ak6aa92e.${'long'.repeat(14)}.example`,
         apps: [{ ...app, id: 'four', identity: [], clientId: `https://${'long'.repeat(14)}.example/client.json` }],
+        hasMore: false,
+        families: 3,
       },
     ],
+    ...rest,
     isFirstPage: false,
     nextUrl: '/settings/apps?cursor=x',
     stopped: 2,
   }),
-  'settings-apps-empty': page('settings/apps', { shell, groups: [], isFirstPage: true }),
+  'settings-apps-empty': page('settings/apps', { shell, groups: [], ...rest }),
   'settings-apps-one': page('settings/apps-one', {
     shell,
     app: { ...app, agent: true, delegates: ['Search', hostile] },
     host: 'notebook.example',
     groupKey: 'host notebook.example',
     ends: ['30d', '1d'],
+    offlineMinutes: 15,
+    notes,
+    historyUrl: rest.historyUrl,
     done: true,
   }),
   'settings-apps-one-alone': page('settings/apps-one', {
@@ -78,6 +123,16 @@ export const connectedSamples = {
     app: { ...app, name: hostile, standing: 'unverified', clientId: `dyn.${'x'.repeat(900)}`, expiresAt: at },
     groupKey: 'app dyn',
     ends: [],
+    offlineMinutes: 15,
+    notes: [],
+    historyUrl: rest.historyUrl,
     problem: 'nothing_left',
   }),
+  'settings-apps-history': page('settings/apps-history', {
+    shell,
+    notes,
+    isFirstPage: true,
+    nextUrl: '/settings/apps/history?cursor=x',
+  }),
+  'settings-apps-history-empty': page('settings/apps-history', { shell, notes: [], isFirstPage: true }),
 } as const

@@ -2,9 +2,10 @@
  * One sample of every view, and of every state of a view that looks different: what `views.test.ts` draws and photographs.
  * The hostile sample carries what an attacker would put into names.
  */
-import { page, type Views } from '../../src/http/views.ts'
+import { page } from '../../src/http/views.ts'
 import { adminSamples } from './samples-admin.ts'
 import { connectedSamples } from './samples-connected.ts'
+import { consentSamples } from './samples-consent.ts'
 import { developerSamples } from './samples-developer.ts'
 import { docsSamples } from './samples-docs.ts'
 import { keyFormSamples } from './samples-key-forms.ts'
@@ -17,55 +18,9 @@ const issuer = 'http://localhost:4000'
 const app = { name: 'Notebook Studio', host: 'notebook.example', standing: 'verified' } as const
 const stranger = { name: 'Desk Agent', host: '127.0.0.1:33418', standing: 'unverified' } as const
 
-const scope = (
-  name: string,
-  sentence: string,
-  more: Partial<Views['interactions/consent']['identity'][number]> = {},
-) => ({
-  name,
-  sentence,
-  isNew: false,
-  refusable: true,
-  checked: true,
-  ...more,
-})
-
-const consent: Views['interactions/consent'] = {
-  app: {
-    ...app,
-    redirectHost: 'notebook.example',
-    warnings: [],
-    policyUri: 'https://notebook.example/privacy',
-    tosUri: 'https://notebook.example/terms',
-  },
-  account,
-  resource: { identifier: 'http://localhost:4000/api/v1', name: 'Licet API' },
-  identity: [scope('openid', '', { refusable: false }), scope('profile', ''), scope('email', '')],
-  groups: [
-    {
-      access: 'read',
-      scopes: [
-        scope('data:read', 'Read your files and records', { refusable: false }),
-        scope('llm:read', 'Use language models on your account'),
-      ],
-    },
-    {
-      access: 'write',
-      scopes: [scope('data:write', 'Create, change and delete your files and records', { isNew: true })],
-    },
-  ],
-  alreadyGranted: [],
-  durations: ['until_revoked', '30d', '1d', 'session'],
-  duration: 'until_revoked',
-  action: '/interaction/sample/consent',
-  switchAction: '/interaction/sample/switch',
-}
-
-/** 64 characters without a break, a right-to-left override, and markup. */
-export const hostileName = `<b>Licet</b>\u202Elive\u202C${'W'.repeat(48)}"'`
-
 export const samples = {
   ...signInSamples,
+  ...consentSamples,
   ...settingsSamples,
   ...keyFormSamples,
   ...keySamples,
@@ -104,50 +59,6 @@ export const samples = {
     email: '',
     action: '/interaction/sample/sign-in',
     switchAccount: account,
-  }),
-  consent: page('interactions/consent', consent),
-  'consent-unverified': page('interactions/consent', {
-    ...consent,
-    app: { ...stranger, redirectHost: '127.0.0.1:33418', warnings: ['unverified', 'loopback'] },
-    groups: [
-      { access: 'read', scopes: [scope('mcp:read', 'See tools and what they return')] },
-      {
-        access: 'write',
-        scopes: [scope('mcp:write', 'Run tools that change things', { isNew: true, checked: false })],
-      },
-      { access: 'admin', scopes: [scope('api:admin', 'Administer this server', { isNew: true })] },
-    ],
-    resource: { identifier: 'https://mcp.example.test/mcp', name: 'Example MCP' },
-    alreadyGranted: [
-      { name: 'data:read', sentence: 'Read your files and records' },
-      { name: 'email', sentence: '' },
-    ],
-    duration: 'session',
-  }),
-  'consent-private-scheme': page('interactions/consent', {
-    ...consent,
-    app: { ...stranger, host: 'desk-agent:', redirectHost: 'desk-agent:', warnings: ['private_scheme'] },
-    groups: [],
-    problem: 'stale',
-  }),
-  'consent-hostile': page('interactions/consent', {
-    ...consent,
-    app: {
-      name: hostileName,
-      host: `xn--80ak6aa92e.${'long'.repeat(14)}.example`,
-      standing: 'unverified',
-      redirectHost: 'evil.example',
-      warnings: ['unverified'],
-      policyUri: 'javascript:alert(1)',
-    },
-    account: { email: `${'a'.repeat(64)}@${'b'.repeat(60)}.example`, name: hostileName },
-    resource: { identifier: `https://api.example/${'x'.repeat(120)}`, name: hostileName },
-    groups: [
-      {
-        access: 'write',
-        scopes: [scope(`custom:${'z'.repeat(60)}`, `<img src=x onerror=alert(1)> ${'Y'.repeat(90)}`)],
-      },
-    ],
   }),
   expired: page('interactions/expired', { appName: app.name, returnUrl: 'https://notebook.example/' }),
   'expired-alone': page('interactions/expired', {}),

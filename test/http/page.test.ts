@@ -12,7 +12,8 @@ import { brandStylesheet } from '../../src/http/accent.ts'
 import { loadLocales, negotiateLocale, shippedLocales } from '../../src/http/locale.ts'
 import { noticeNames } from '../../src/http/mails.ts'
 import { compileMessage } from '../../src/http/messages.ts'
-import { hostileName, samples } from '../browser/samples.ts'
+import { samples } from '../browser/samples.ts'
+import { hostileName } from '../browser/samples-consent.ts'
 import { createTestRenderer, localesDirectory, viewsDirectory } from '../support/pages.ts'
 
 const renderer = createTestRenderer()
@@ -244,12 +245,12 @@ describe('attacks on pages', () => {
     }
   })
 
-  it('CS7: Allow is not focused for the person, and the three ways out are equally large buttons of one form', () => {
+  it('CS7: Allow is not focused for the person nor pressed by Enter, and the three ways out are equally large buttons of one form', () => {
     const html = renderer.render(samples.consent.view, samples.consent.model, context)
     const row = /<div class="three">[\s\S]*?<\/div>/.exec(html)?.[0] ?? ''
     assert.deepEqual(
       [...row.matchAll(/name="decision" value="(\w+)"/g)].map(([, value]) => value),
-      ['allow', 'allow_read_only', 'deny'],
+      ['deny', 'allow_read_only', 'allow'],
     )
     assert.doesNotMatch(html, /autofocus/)
   })
