@@ -6,8 +6,9 @@ import { z } from 'zod'
 import { del, get, patch, type Route } from '../http/route.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
+import { ConnectedApp as ConnectedAppShape, ConnectionDetail, PastConsent, Vendor } from './grant-shapes.ts'
 import { isoTime, json, listed, ownerOf, Page, paging } from './own.ts'
-import { ConnectedApp as ConnectedAppShape, ConnectionDetail, PastConsent, pageOf, Vendor } from './shapes.ts'
+import { pageOf } from './shapes.ts'
 
 type ScopesByPlace = Readonly<Record<string, readonly string[]>>
 

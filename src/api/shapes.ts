@@ -3,10 +3,10 @@
  */
 import { z } from 'zod'
 
-const time = z.iso.datetime()
-const maybe = <T extends z.ZodType>(schema: T) => schema.nullable()
-const text = z.string()
-const texts = z.array(z.string())
+export const time = z.iso.datetime()
+export const maybe = <T extends z.ZodType>(schema: T) => schema.nullable()
+export const text = z.string()
+export const texts = z.array(z.string())
 
 /** `{items, next_cursor}`; pass the cursor on as it is. */
 export function pageOf<T extends z.ZodType>(item: T) {
@@ -152,52 +152,6 @@ export const Session = z.strictObject({
   /** Client ids of the apps signed in to from it. */
   apps: texts,
   current: z.boolean(),
-})
-
-/** RFC 9396 §2, of the one type there is. */
-export const ConnectionDetail = z.strictObject({
-  type: z.literal('connection'),
-  identifier: text,
-  actions: z.array(z.enum(['read', 'write'])),
-  locations: texts.optional(),
-})
-
-export const ConnectedApp = z.strictObject({
-  id: text,
-  client_id: text,
-  name: text,
-  verified: z.boolean(),
-  identity_scopes: texts,
-  scopes: texts,
-  resources: z.array(z.strictObject({ identifier: text, scopes: texts })),
-  authorization_details: z.array(ConnectionDetail),
-  duration: text,
-  live_families: z.int(),
-  created_at: time,
-  updated_at: time,
-  last_used_at: maybe(time),
-  expires_at: maybe(time),
-})
-
-export const Vendor = z.strictObject({
-  id: text,
-  host: maybe(text),
-  grants: z.array(ConnectedApp),
-  has_more: z.boolean(),
-  live_families: z.int(),
-})
-
-export const PastConsent = z.strictObject({
-  grant_id: text,
-  client_id: text,
-  act: z.enum(['allowed', 'narrowed', 'ended']),
-  at: time,
-  identity_scopes: texts,
-  scopes: texts,
-  authorization_details: z.array(ConnectionDetail),
-  refused_scopes: texts,
-  duration: maybe(text),
-  expires_at: maybe(time),
 })
 
 export const Activity = z.strictObject({
