@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { signInSecond } from './accounts/account.ts'
-import { isAtLeast } from './accounts/assurance.ts'
+import { assuranceOf, isAtLeast, methodsIn } from './accounts/assurance.ts'
 import { createAttention } from './accounts/attention.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
 import { createDirectory } from './accounts/directory.ts'
@@ -374,8 +374,11 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
         passkeys: people.passkeys,
         minimumPasswordLength,
         endOthers: engine.sessions.endOthers,
+        async noteFactor({ account, sid, amr }, method) {
+          await engine.sessions.renew(account.id, sid, { assurance: assuranceOf([...methodsIn(amr), method]) })
+        },
         async keepSession(account, sid) {
-          await engine.sessions.renew(account.id, sid, signInSecond(account, now()))
+          await engine.sessions.renew(account.id, sid, { at: signInSecond(account, now()) })
         },
       },
       sessions: {

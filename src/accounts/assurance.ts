@@ -36,6 +36,12 @@ function acrOf(proofs: ReadonlySet<string>): Acr {
   return proofs.size > 1 ? 'urn:licet:acr:2fa' : 'urn:licet:acr:1fa'
 }
 
+/** The methods behind an `amr` of ours; a recovery code reads as an authenticator app, whose `amr` it shares. */
+export function methodsIn(amr: readonly string[]): Method[] {
+  const named = { password: 'pwd', passkey: 'pop', totp: 'otp' } as const
+  return (Object.keys(named) as (keyof typeof named)[]).filter((method) => amr.includes(named[method]))
+}
+
 /** True when `acr` is at least `wanted`. Anything that is no assurance of ours is worth nothing. */
 export function isAtLeast(acr: string | undefined, wanted: Acr): boolean {
   return acrValues.indexOf(acr as Acr) >= acrValues.indexOf(wanted)

@@ -42,6 +42,11 @@ export interface SessionPage {
   readonly nextCursor?: string
 }
 
+export interface ProvenSince {
+  readonly at?: number
+  readonly assurance?: { readonly acr: string; readonly amr: readonly string[] }
+}
+
 export interface Sessions {
   /** Whoever is signed in in the browser that sent this request; undefined for nobody. Writes nothing. */
   current(request: IncomingMessage, response: ServerResponse): Promise<SignedIn | undefined>
@@ -51,10 +56,10 @@ export interface Sessions {
   /** Ends every session of the account but the one named, with their families; the number ended. */
   endOthers(accountId: string, keepId?: string): Promise<number>
   /**
-   * Lets one session of that account count as a sign-in of `at` (seconds since 1970), after everything earlier was signed out; false when
-   * the account has no such session.
+   * Notes in one session of that account what was proven in it since: it counts as a sign-in of `at` (seconds since 1970) after everything earlier
+   * was signed out, or as one with a further factor. False when the account has no such session.
    */
-  renew(accountId: string, id: string, at: number): Promise<boolean>
+  renew(accountId: string, id: string, proven: ProvenSince): Promise<boolean>
   /** Ends every session, family and waiting interaction of the account. */
   endAll(accountId: string): Promise<void>
   /** Takes back a code of our own pages that nobody will redeem, with the grant it would have opened. */
@@ -147,14 +152,16 @@ export function createSessions({ provider, store, vault, accounts, grants }: Ses
       } while (cursor)
       return ended
     },
-    async renew(accountId, id, at) {
+    async renew(accountId, id, { at, assurance }) {
       const entry = await store.findBy<Artefact>('session', 'uid', id)
       if (entry?.value.accountId !== accountId) return false
       const { changed } = await store.update<Artefact>('session', entry.id, (value) => {
         const payload = openArtefact(vault, 'Session', value)
         if (!payload) return undefined
-        const sealed = sealArtefact(vault, 'Session', { ...payload, loginTs: at })
-        return { value: { ...value, ...sealed, signedInAt: at * 1000 } }
+        const signedIn = at === undefined ? {} : { loginTs: at }
+        const proven = assurance ? { acr: assurance.acr, amr: [...assurance.amr] } : {}
+        const sealed = sealArtefact(vault, 'Session', { ...payload, ...signedIn, ...proven })
+        return { value: { ...value, ...sealed, ...(at === undefined ? {} : { signedInAt: at * 1000 }) } }
       })
       return changed
     },

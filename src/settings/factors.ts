@@ -19,6 +19,8 @@ export interface FactorsParts {
   readonly factors: Factors
   readonly totp: Pick<Totp, 'begin' | 'pending'>
   readonly passkeys: Pick<Passkeys, 'beginRegistration'>
+  /** A further factor was proven in this person's session. */
+  readonly noteFactor: (person: Person, method: 'totp') => Promise<void>
   readonly endOthers: (accountId: string, keepId: string) => Promise<unknown>
   /** The security page after something could not be done. */
   readonly security: (person: Person, more: { isLastFactor: true }) => Promise<PageAnswer>
@@ -94,6 +96,7 @@ function confirmTotp(parts: FactorsParts): Handler<z.infer<typeof CodeForm>, Per
     if (tried === 'wrong') return totpPage(parts, person, { kind: 'wrong' })
     if (tried !== 'right')
       return totpPage(parts, person, { kind: 'limited', retryAfterSeconds: tried.retryAfterSeconds })
+    await parts.noteFactor(person, 'totp')
     return afterAdding(parts, person, 'totp', recoveryCodes)
   }
 }
