@@ -171,6 +171,30 @@ export interface EmailModel {
   readonly problem?: 'malformed' | 'wrong' | 'limited' | 'gone' | 'other_account'
 }
 
+/** One refusal: `reason` and `of`, the kind of credential, are codes with words in the locale. */
+export interface RefusedRow {
+  readonly ref: string
+  readonly reason: string
+  readonly detail?: string
+  readonly of: string
+  /** Where the credential is looked at. */
+  readonly url?: string
+  readonly request?: string
+  readonly at: number
+  readonly ip: string
+  readonly browser?: string
+  readonly system?: string
+}
+
+interface RefusedModel {
+  readonly shell: Shell
+  readonly rows: readonly RefusedRow[]
+  /** The reference that was asked for. */
+  readonly ref?: string
+  readonly isFirstPage: boolean
+  readonly nextUrl?: string
+}
+
 export type DeleteProblem = 'email' | 'last_administrator'
 
 export interface DeleteModel {
@@ -191,4 +215,5 @@ export interface SettingsViews extends KeyViews, ConnectedViews {
   'settings/recovery-codes': { readonly shell: Shell; readonly codes: readonly string[] }
   'settings/sessions': SessionsModel
   'settings/activity': ActivityModel
+  'settings/refused': RefusedModel
 }

@@ -9,6 +9,7 @@ import { createKeyPages } from './keys.ts'
 import { createLeaving } from './leaving.ts'
 import { createProfile } from './profile.ts'
 import { createRecovered, type RecoveredParts } from './recovered.ts'
+import { createRefused } from './refused.ts'
 import { createSecurity } from './security.ts'
 import { createSessionsPage } from './sessions.ts'
 import type { Draw, SettingsAccess } from './shell.ts'
@@ -40,6 +41,7 @@ export function createSettings({ access, draw, ...parts }: SettingsParts): reado
     ...createSecurity({ access, draw, ...parts.security }),
     ...createSessionsPage({ access, draw, ...parts.sessions }),
     ...createActivity({ access, draw, ...parts.activity }),
+    ...createRefused({ access, draw, denials: parts.keys.keys.denials }),
     ...createConnectedApps({ access, draw, ...parts.connected }),
     ...createKeyPages({ access: withProvenAddress(access), draw, ...parts.keys }),
     ...createLeaving({ access, draw, ...parts.leaving }),

@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { callApi, makeKey } from '../support/api.ts'
 import { registerApp } from '../support/app-client.ts'
 import { type Licet, newAccount, PASSWORD, startLicet } from '../support/licet.ts'
 import { formsOf, Person, textOf } from '../support/person.ts'
@@ -95,6 +96,27 @@ test('the activity is filtered, paged and downloaded as CSV', async () => {
   assert.match(csv.headers.get('content-type') ?? '', /text\/csv/)
   assert.match(csv.body, /^at,event,outcome.*\r\n.*,sign_in\.done,done,/)
   assert.ok(!csv.body.includes('account.created'))
+})
+
+test('a reference leads its owner to the cause of a refusal, and nobody else', async () => {
+  const { person, account } = await enter()
+  const stranger = await enter()
+  const { key } = await makeKey(licet, account.id, { allowedIps: ['203.0.113.0/24'] })
+  const refused = await callApi(licet.issuer, 'GET', '/api/v1/verify', { token: key })
+  const ref = String(refused.body.error_ref)
+  const page = await person.open('/settings/activity')
+  assert.match(page.body, /href="\/settings\/activity\/refused"/)
+  for (const path of ['', `?ref=${ref}`, `?ref=+${ref}+`]) {
+    const { body } = await person.open(`/settings/activity/refused${path}`)
+    assert.match(textOf(body), /The network was not allowed/)
+    assert.ok(body.includes(ref) && !body.includes(key))
+    const other = await stranger.person.open(`/settings/activity/refused${path}`)
+    assert.equal(other.status, 200)
+    assert.doesNotMatch(textOf(other.body), /The network was not allowed/)
+  }
+  const nothing = textOf((await person.open('/settings/activity/refused?ref=0000000000')).body)
+  const foreign = textOf((await stranger.person.open(`/settings/activity/refused?ref=${ref}`)).body)
+  for (const text of [nothing, foreign]) assert.match(text, /There is no refusal of yours with this reference/)
 })
 
 test('signing out everywhere ends this browser too', async () => {
