@@ -26,6 +26,8 @@ export function createSmtpTransport({ url, from, fromName = '' }: SmtpOptions): 
   const mailer = createTransport({
     pool: true,
     maxConnections: 2,
+    // When to try again is the outbox's to decide: a server that takes a mail and breaks off before it says so must not get it again at once.
+    maxRequeues: 0,
     host: hostname.replace(/^\[(.*)\]$/, '$1'),
     port: Number(port) || (secure ? 465 : 587),
     secure,
