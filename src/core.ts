@@ -15,6 +15,7 @@ import type { Registration } from './apps/registration.ts'
 import type { DeveloperResources } from './apps/resources.ts'
 import type { Config } from './config/schema.ts'
 import { AppError } from './errors.ts'
+import { createFederation, type Federation } from './federation/federation.ts'
 import { createKeys, type Keys } from './keys/keys.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import { createSigningKeys, type SigningKeys } from './oidc/signing-keys.ts'
@@ -41,6 +42,8 @@ export interface Core {
   /** Those that developers have brought, beside those of the configuration. */
   readonly resources: DeveloperResources
   readonly keys: Keys
+  /** Issuers outside whose assertions are believed. */
+  readonly federation: Federation
   /** The one way out. */
   readonly outbound: Outbound
   /** Undefined when nobody may register by themselves. */
@@ -82,6 +85,15 @@ export async function openCore(
   const registry = openRegistry(config, { store, vault, audit, now, outbound })
   const keys = openKeys(config, { store, audit, now, accounts }, onTrouble)
   const signingKeys = createSigningKeys({ store, vault, now })
+  const federation = createFederation({
+    issuers: config.trustedIssuers,
+    audience: config.issuer,
+    store,
+    audit,
+    now,
+    fetch: (url, init) => outbound.fetch(url, init),
+    findByEmail: (email) => accounts.findByEmail(email),
+  })
   return {
     config,
     store,
@@ -91,6 +103,7 @@ export async function openCore(
     accounts,
     keys,
     outbound,
+    federation,
     ...registry,
     signingKeys,
     now,

@@ -13,7 +13,11 @@ import type { Sessions } from './oidc/sessions.ts'
 /** Part → what it gives for the export (never a secret, not even a digest), and the removal of all of it. */
 export type Holdings = Readonly<Record<string, { readonly list: ExportSource; readonly remove: Remover }>>
 
-export function holdingsOf({ store, keys, apps, resources }: Core, sessions: Sessions, delegates: Delegates): Holdings {
+export function holdingsOf(
+  { store, keys, apps, resources, federation }: Core,
+  sessions: Sessions,
+  delegates: Delegates,
+): Holdings {
   const listApps = (ownerId: string) => everyPage((paging) => apps.list({ ownerId, ...paging }))
   const keysOf = (kind: 'api_key' | 'personal_access_token') => (ownerId: string) =>
     everyPage((paging) => keys.list({ ownerId, kind, ...paging }))
@@ -48,6 +52,10 @@ export function holdingsOf({ store, keys, apps, resources }: Core, sessions: Ses
         return notes.map(({ value: { accountId: _id, consentId: _consent, ...note } }) => note)
       },
       remove: (accountId) => store.removeGroup('consent_note', 'accountId', accountId),
+    },
+    subject_links: {
+      list: federation.links.list,
+      remove: (accountId) => store.removeGroup('subject_link', 'accountId', accountId),
     },
     delegates: { list: delegates.list, remove: (accountId) => store.removeGroup('delegate', 'accountId', accountId) },
     api_keys: { list: keysOf('api_key'), remove: (accountId) => keys.removeAll(accountId) },

@@ -16,6 +16,7 @@ import { addRegistrationTokenCommands } from './cli/registration-token.ts'
 import { addServeCommand } from './cli/serve.ts'
 import { createSignIns } from './cli/sign-ins.ts'
 import { addSigningKeysCommands } from './cli/signing-keys.ts'
+import { addSubjectLinkCommands } from './cli/subject-link.ts'
 import { addTokenCommands } from './cli/token.ts'
 import { addStoreCommands } from './cli/whole-store.ts'
 import { loadConfig, personDirectory } from './config/load.ts'
@@ -39,6 +40,7 @@ addAccountCommands(program, async () => (await import('./people.ts')).openPeople
 addAppCommands(program, openCore)
 addKeyCommands(program, openCore)
 addRegistrationTokenCommands(program, openCore)
+addSubjectLinkCommands(program, openCore)
 addSigningKeysCommands(program, openCore)
 addAuditCommands(program, openCore)
 addStoreCommands(program, openCore)

@@ -49,6 +49,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
   }
   return createEngine({
     settings: oidcSettings(core.config),
+    federation: core.federation,
     shims: core.shims,
     served: parts.served,
     store: core.store,
@@ -123,6 +124,11 @@ function tellSunset({ res }: { res: ServerResponse }, { replacedAt, expiresAt }:
 
 const idOf = (id: string | undefined) => (id === undefined ? {} : { id })
 
+function assertionsOf({ trustedIssuers }: Core['config']): OidcSettings['assertions'] {
+  if (trustedIssuers.some(({ idJag }) => idJag)) return 'identity'
+  return trustedIssuers.length > 0 ? 'workload' : 'none'
+}
+
 function oidcSettings(config: Core['config']): OidcSettings {
   const { issuer, lifetimes, claims, scopes } = config
   const rules = Object.entries(scopes).map(([name, rule]) => ({ name, ...rule }))
@@ -167,6 +173,7 @@ function oidcSettings(config: Core['config']): OidcSettings {
     ...(config.connections ? { connections: connectionsOf(config.connections, config.secrets[0] ?? '') } : {}),
     historySeconds: config.retention.activitySeconds,
     explain: config.debug,
+    assertions: assertionsOf(config),
     selfRegistration: config.dynamicRegistration.policy !== 'off',
     clientDocuments: config.clientDocuments.policy !== 'off',
   }

@@ -52,8 +52,17 @@ export function completeConfig(settings: Settings, place: Place, machine: Machin
       dataDir,
       () => [machine.keepSecret(dataDir)],
     )
+  const trustedIssuers = settings.trusted_issuers.map(({ jwksFile, ...issuer }, at) => ({
+    ...issuer,
+    jwks:
+      jwksFile === undefined
+        ? undefined
+        : attempt(['trusted_issuers', String(at), 'jwks_file'], 'a file with a set of public keys', jwksFile, () =>
+            readKeys(place.readFile(resolve(place.cwd, jwksFile))),
+          ),
+  }))
   if (!kept || !initialTokens || issues.length > 0) return { issues }
-  const found = { dataDir, secrets: kept, ca, initialTokens, cwd: place.cwd, cores: machine.cores }
+  const found = { dataDir, secrets: kept, ca, initialTokens, trustedIssuers, cwd: place.cwd, cores: machine.cores }
   return { config: assemble(settings, found) }
 }
 
@@ -69,12 +78,13 @@ interface Found {
   readonly secrets: readonly string[]
   readonly ca: string | undefined
   readonly initialTokens: readonly string[]
+  readonly trustedIssuers: Config['trustedIssuers']
   readonly cwd: string
   readonly cores: number
 }
 
 function assemble(settings: Settings, found: Found): Config {
-  const { dataDir, secrets, ca, initialTokens, cwd, cores } = found
+  const { dataDir, secrets, ca, initialTokens, trustedIssuers, cwd, cores } = found
   const issuer = settings.issuer ?? `http://localhost:${settings.port}`
   const storeUrl = settings.store_url ? absoluteStore(settings.store_url, cwd) : `sqlite:${join(dataDir, 'licet.db')}`
   const development = settings.mode === 'development'
@@ -117,6 +127,7 @@ function assemble(settings: Settings, found: Found): Config {
     network: settings.network,
     retention: settings.retention,
     upstreams: settings.upstreams,
+    trustedIssuers,
     dynamicRegistration: {
       policy: settings.dynamic_registration.policy,
       forgetAfterSeconds: settings.dynamic_registration.forgetAfterSeconds,
@@ -127,6 +138,14 @@ function assemble(settings: Settings, found: Found): Config {
     unverifiedApps: settings.unverified_apps,
     developerResources: settings.developer_resources,
   }
+}
+
+/** A set of public keys (RFC 7517 §5). @throws on anything else */
+function readKeys(text: string): { keys: object[] } {
+  const { keys } = JSON.parse(text) as { keys?: unknown }
+  const isPublic = (key: unknown) => typeof key === 'object' && key !== null && !('d' in key) && !('k' in key)
+  if (!Array.isArray(keys) || keys.length === 0 || !keys.every(isPublic)) throw new Error('no set of public keys')
+  return { keys }
 }
 
 function absoluteStore(url: string, cwd: string): string {

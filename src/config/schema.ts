@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { appOptions } from './apps.ts'
 import { connectionOptions } from './connections.ts'
+import { type IssuerOptions, issuerOptions } from './issuers.ts'
 import { policyOptions } from './policies.ts'
 import { serverOptions } from './server.ts'
 import { tokenOptions } from './tokens.ts'
@@ -18,6 +19,7 @@ export const configSchema = z.strictObject({
   ...tokenOptions,
   ...connectionOptions,
   ...appOptions,
+  ...issuerOptions,
 })
 
 export type Settings = z.output<typeof configSchema>
@@ -73,6 +75,8 @@ export type Config = Deep<{
   network: Settings['network']
   retention: Settings['retention']
   upstreams: Settings['upstreams']
+  /** `jwks` is what `jwks_file` held. */
+  trustedIssuers: (Omit<IssuerOptions, 'jwksFile'> & { jwks: { keys: object[] } | undefined })[]
   /** `initialTokens`: what `tokens_file` holds. */
   dynamicRegistration: {
     policy: Settings['dynamic_registration']['policy']

@@ -62,6 +62,15 @@ const rules = [
       refuse,
     ),
   ),
+  rule(['scopes', 'apps', 'trusted_issuers'], checkWorkloads),
+  rule(['trusted_issuers'], ({ trusted_issuers: issuers }, refuse) =>
+    once(
+      'trusted_issuers',
+      'issuer',
+      issuers.map(({ issuer }) => issuer),
+      refuse,
+    ),
+  ),
   rule(['upstreams'], ({ upstreams }, refuse) =>
     once(
       'upstreams',
@@ -178,6 +187,23 @@ function checkThirdPartyScopes(
   for (const [option, names] of Object.entries(lists)) {
     for (const [at, name] of names.entries())
       if (!scopes[name]?.thirdParty) refuse([option, 'scopes', at], 'a scope that third parties may ask for', name)
+  }
+}
+
+/** An app that is registered elsewhere (by the command line) is looked up when somebody comes. */
+function checkWorkloads(
+  { scopes, apps, trusted_issuers: issuers }: Pick<Settings, 'scopes' | 'apps' | 'trusted_issuers'>,
+  refuse: Refuse,
+): void {
+  for (const [at, { workloads }] of issuers.entries()) {
+    for (const [i, workload] of workloads.entries()) {
+      const path = ['trusted_issuers', at, 'workloads', i]
+      const app = apps.find(({ clientId }) => clientId === workload.app)
+      if (app && app.auth !== 'workload_identity')
+        refuse([...path, 'app'], 'a service app with auth: workload_identity', workload.app)
+      for (const [n, name] of (workload.scopes ?? []).entries())
+        if (!Object.hasOwn(scopes, name)) refuse([...path, 'scopes', n], 'a built-in scope or one under scopes', name)
+    }
   }
 }
 

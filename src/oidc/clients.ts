@@ -6,6 +6,7 @@ import type { AdapterPayload, ClientAuthMethod } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import { appTypes } from '../apps/app-types.ts'
 import { GRANT_EXCHANGE } from './key-tokens.ts'
+import { GRANT_JWT_BEARER } from './workloads.ts'
 
 export const GRANT_DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -26,7 +27,14 @@ export interface Clients {
 const REMEMBER_MS = 1000
 const REMEMBER_AT_MOST = 10_000
 
-export function createClients({ apps, now }: { apps: AppSource; now: () => number }): Clients {
+interface ClientParts {
+  readonly apps: AppSource
+  readonly now: () => number
+  /** Whether the app may present identity assertions. */
+  readonly mayAssert: (app: App) => boolean
+}
+
+export function createClients({ apps, now, mayAssert }: ClientParts): Clients {
   const remembered = new Map<string, { until: number; app: App | undefined; metadata: AdapterPayload | undefined }>()
 
   const look = async (clientId: string) => {
@@ -34,7 +42,7 @@ export function createClients({ apps, now }: { apps: AppSource; now: () => numbe
     if (known && known.until > now()) return known
     const found = await apps.find(clientId)
     const app = found?.suspended ? undefined : found
-    const metadata = app && unlessChanged(known?.metadata, clientMetadata(app))
+    const metadata = app && unlessChanged(known?.metadata, clientMetadata(app, mayAssert(app)))
     const entry = { until: now() + REMEMBER_MS, app, metadata }
     if (remembered.size >= REMEMBER_AT_MOST) remembered.clear()
     remembered.set(clientId, entry)
@@ -61,13 +69,13 @@ const KNOWN_GRANTS: ReadonlySet<string> = new Set([
   GRANT_EXCHANGE,
 ])
 
-function clientMetadata(app: App): AdapterPayload {
+function clientMetadata(app: App, mayAssert: boolean): AdapterPayload {
   const { grants, redirectUris } = appTypes[app.type]
   return {
     client_id: app.clientId,
     client_name: app.name,
     application_type: app.type === 'native' ? 'native' : 'web',
-    grant_types: grants.filter((grant) => KNOWN_GRANTS.has(grant)),
+    grant_types: [...grants.filter((grant) => KNOWN_GRANTS.has(grant)), ...(mayAssert ? [GRANT_JWT_BEARER] : [])],
     response_types: redirectUris === 'required' ? ['code'] : [],
     redirect_uris: [...app.redirectUris],
     post_logout_redirect_uris: [...app.postLogoutRedirectUris],

@@ -15,6 +15,7 @@ import { canonical, IDENTITY_SCOPES, type Resources, SCOPE_BY_DEFAULT } from './
 import type { Resource } from './settings.ts'
 import { carryStepUp } from './step-up.ts'
 import { servedOrRefused } from './work.ts'
+import { type Workloads, withinWorkload } from './workloads.ts'
 
 type Fields = Record<string, unknown>
 
@@ -31,7 +32,10 @@ function askedScope({ params = {}, entities }: KoaContextWithOIDC['oidc']): stri
 }
 
 /** Gives `provider` contexts of our kind. */
-export function replaceContext(provider: Provider, resources: Resources, shims: Shims): void {
+export function replaceContext(
+  provider: Provider,
+  { resources, shims, workloads }: { resources: Resources; shims: Shims; workloads: Workloads },
+): void {
   const Library = provider.OIDCContext as unknown as new (ctx: unknown) => { ctx: KoaContextWithOIDC; route: string }
   const { issuer } = provider
 
@@ -58,6 +62,7 @@ export function replaceContext(provider: Provider, resources: Resources, shims: 
         if (params['resource'] !== undefined) spellResources(params, resources, shims)
       }
       this.#params = params
+      if (params) workloads.adopt(this.ctx, this.route, params)
     }
 
     urlFor(name: string, options?: object): string {
@@ -123,7 +128,7 @@ export function createResourceLookup(resources: Resources, clients: Clients, shi
       clients.app(client.clientId),
     ])
     if (resource?.identifier !== identifier || !app) throw new errors.InvalidTarget()
-    const allowed = resources.allowed(app, resource)
+    const allowed = withinWorkload(ctx, resources.allowed(app, resource))
     const { route, params } = ctx.oidc
     if (params && (ASKING_ROUTES.has(route) || params['grant_type'] === 'client_credentials')) {
       params['scope'] = settleScope(resources, shims, { params, wanted: askedScope(ctx.oidc), app, resource, allowed })
@@ -168,7 +173,10 @@ function settleScope(resources: Resources, shims: Shims, request: ScopeRequest):
   const hasOwn = allowed.some((scope) => app.scopes.includes(scope))
   if (!hasOwn && !shims.on('scope_missing') && identity.length > 0) return identity.join(' ')
   if (!hasOwn) mend('scope_missing')
-  const standard = [...(defaults.get(params) ?? []), ...resources.standardScopes(app, resource)]
+  const standard = [
+    ...(defaults.get(params) ?? []),
+    ...resources.standardScopes(app, resource).filter((scope) => !machine || allowed.includes(scope)),
+  ]
   defaults.set(params, standard)
   params[SCOPE_BY_DEFAULT] = 'yes'
   return [...new Set([...identity, ...standard])].join(' ')

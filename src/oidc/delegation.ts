@@ -16,6 +16,7 @@ import { IDENTITY_SCOPES, type Resources } from './resources.ts'
 import type { Resource } from './settings.ts'
 import type { MakeToken } from './token-maker.ts'
 import { workOf } from './work.ts'
+import { withinWorkload } from './workloads.ts'
 
 export interface DelegationParts {
   readonly tokens: () => AccessTokens
@@ -42,7 +43,7 @@ export function createDelegation(parts: DelegationParts): Delegate {
     if (actorsOf(subject.act).length >= MOST_ACTORS) throw await refuse('too_many_actors')
     const resource = (await requestedResource(parts.resources, params)) ?? (await parts.resources.look(subject.aud))
     if (!resource) throw new errors.InvalidTarget()
-    const scopes = delegatedScopes(parts.resources, { app, subject, resource, asked: scopesOf(params) })
+    const scopes = delegatedScopes(parts.resources, { ctx, app, subject, resource, asked: scopesOf(params) })
     const { acr, amr, sid, auth_time: authTime } = subject
     const grantId = grantOf(subject)
     const act: Actor = { sub: app.clientId, ...(subject.act ? { act: subject.act } : {}) }
@@ -167,6 +168,7 @@ async function mayActWith(
 }
 
 interface Wanted {
+  readonly ctx: object
   readonly app: App
   readonly subject: AccessTokenClaims
   readonly resource: Resource
@@ -174,9 +176,9 @@ interface Wanted {
 }
 
 /** Subject's ∩ the actor's registered ∩ the resource's; who the person is stays with the app they told it to. */
-function delegatedScopes(resources: Resources, { app, subject, resource, asked }: Wanted): readonly string[] {
+function delegatedScopes(resources: Resources, { ctx, app, subject, resource, asked }: Wanted): readonly string[] {
   const registered = new Set([...app.scopes, ...app.optionalScopes])
-  const own = resources.allowed(app, resource).filter((scope) => registered.has(scope))
+  const own = withinWorkload(ctx, resources.allowed(app, resource)).filter((scope) => registered.has(scope))
   if (own.length === 0) throw new errors.InvalidTarget('this app has no scope of that resource')
   const held = new Set((subject.scope ?? '').split(' ').filter((scope) => !IDENTITY_SCOPES.includes(scope)))
   const both = own.filter((scope) => held.has(scope))

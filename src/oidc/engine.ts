@@ -14,6 +14,7 @@ import { createDenials, noteRefusal, refusalEvents } from './denied.ts'
 import { createPollGate } from './device.ts'
 import { createEndpoints } from './endpoints.ts'
 import type { Delegated } from './events.ts'
+import { addIdentityAssertion } from './identity-assertion.ts'
 import { createInteractions } from './interaction.ts'
 import { createKeyStatus } from './key-status.ts'
 import { createKeyTokens, type KeyTokenRequest } from './key-tokens.ts'
@@ -44,7 +45,8 @@ export async function createEngine(parts: EngineParts) {
 
   let tokens: AccessTokens
   let sign: ReturnType<typeof accessTokenSigner>
-  const { makeKeyToken, delegate, delegates } = createMakers(parts, pieces, { tokens: () => tokens, sign: () => sign })
+  const makers = createMakers(parts, pieces, { tokens: () => tokens, sign: () => sign })
+  const { makeKeyToken, delegate, delegates } = makers
   const endpoints = createEndpoints({
     pages,
     refresh,
@@ -109,6 +111,7 @@ export async function createEngine(parts: EngineParts) {
       configuration,
       endpoints: [...endpoints, refusals.middleware],
       clients,
+      workloads: pieces.workloads,
       resources,
       standings,
       notices,
@@ -118,6 +121,8 @@ export async function createEngine(parts: EngineParts) {
       limitSessions,
     })
     addTokenExchange(provider, { keys: parts.keys, clients, resources, makeKeyToken, delegate, factsOf: parts.factsOf })
+    if (settings.assertions !== 'none')
+      addIdentityAssertion(provider, { ...parts, ...makers, clients, resources, onAsserted: events.asserted })
     events.listen(provider)
     tellMended(provider, clients, parts.served)
     provider.on('authorization.error', refusals.note)
@@ -183,6 +188,8 @@ function createMakers(parts: EngineParts, { askHook, resources }: Pieces, { toke
   }
   return {
     delegates,
+    make,
+    provenKey,
     makeKeyToken: createKeyTokens({ make, lifetimeSeconds }),
     delegate: createDelegation({ ...parts, tokens, resources, make, provenKey, onDelegated, lifetimeSeconds }),
   }

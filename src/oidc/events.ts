@@ -33,6 +33,14 @@ export interface Delegated {
   readonly family?: Family
 }
 
+/** One identity assertion that was redeemed. */
+interface Asserted {
+  readonly accountId: string
+  readonly issuer: string
+  readonly resource: string
+  readonly scopes: readonly string[]
+}
+
 /** The same act within this time is one entry (per process). */
 const SAME_MS = 15 * 60_000
 
@@ -154,6 +162,14 @@ export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse,
         throw error
       })
       return true
+    },
+    /** An identity provider said what an app may do for one of its people: told to that person, for no page asked. */
+    async asserted(ctx: KoaContextWithOIDC, { accountId, issuer, resource, scopes }: Asserted): Promise<void> {
+      const clientId = ctx.oidc.client?.clientId ?? ''
+      await keepApp(clientId)
+      const details = { issuer, resource, scopes }
+      const entry = { event: 'grant.asserted', outcome: 'done', accountId, subject: clientId, details } as const
+      await audit.note(callerOf(ctx), entry)
     },
     unexpected: (ctx: KoaContextWithOIDC, error: unknown) => unexpected(error, ctx.path),
     noticeGivenUp: (error: unknown) => warn('a sign-out notice was given up', error),

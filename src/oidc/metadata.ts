@@ -12,6 +12,7 @@ import { GRANT_EXCHANGE } from './key-tokens.ts'
 import { IDENTITY_SCOPES } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
 import { publicKeys } from './signing-keys.ts'
+import { GRANT_JWT_BEARER } from './workloads.ts'
 
 /** A body served as is, with its entity tag. */
 export interface PublishedDocument {
@@ -25,6 +26,8 @@ export interface Published {
   readonly jwks: PublishedDocument
 }
 
+const ID_JAG_PROFILE = 'urn:ietf:params:oauth:grant-profile:id-jag'
+
 export const ACR_VALUES = acrValues
 export const CLIENT_AUTH_METHODS = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export const CLIENT_ASSERTION_ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'] as const
@@ -32,7 +35,10 @@ export const DPOP_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
 export const ID_TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 
 interface PublishParts {
-  readonly settings: Pick<OidcSettings, 'issuer' | 'claims' | 'connections' | 'selfRegistration' | 'clientDocuments'>
+  readonly settings: Pick<
+    OidcSettings,
+    'issuer' | 'claims' | 'connections' | 'selfRegistration' | 'clientDocuments' | 'assertions'
+  >
   readonly jwks: readonly JWK[]
   readonly uiLocales: readonly string[]
 }
@@ -51,7 +57,7 @@ function document(content: object, contentType: string): PublishedDocument {
 }
 
 function discovery({
-  settings: { issuer, claims, connections, selfRegistration, clientDocuments },
+  settings: { issuer, claims, connections, selfRegistration, clientDocuments, assertions },
   uiLocales,
 }: PublishParts): Record<string, unknown> {
   const at = (path: string) => `${issuer}${path}`
@@ -72,7 +78,15 @@ function discovery({
     scopes_supported: IDENTITY_SCOPES,
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'form_post'],
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials', GRANT_DEVICE, GRANT_EXCHANGE],
+    grant_types_supported: [
+      'authorization_code',
+      'refresh_token',
+      'client_credentials',
+      GRANT_DEVICE,
+      GRANT_EXCHANGE,
+      ...(assertions === 'none' ? [] : [GRANT_JWT_BEARER]),
+    ],
+    ...(assertions === 'identity' ? { authorization_grant_profiles_supported: [ID_JAG_PROFILE] } : {}),
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
     token_endpoint_auth_signing_alg_values_supported: CLIENT_ASSERTION_ALGORITHMS,

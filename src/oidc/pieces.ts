@@ -5,6 +5,8 @@
 import { hkdfSync } from 'node:crypto'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
+import type { Federation } from '../federation/federation.ts'
+import { mayPresent } from '../federation/trusted-issuer.ts'
 import type { Vault } from '../secrets.ts'
 import type { Shims } from '../shims.ts'
 import type { Store } from '../storage/store.ts'
@@ -38,6 +40,7 @@ import type { SigningKeys } from './signing-keys.ts'
 import { createStandings } from './standing.ts'
 import { createStepUpHints } from './step-up-hints.ts'
 import { createIntrospectionPolicy, ownTokenOnly } from './token-status.ts'
+import { createWorkloads } from './workloads.ts'
 
 export interface EngineParts {
   readonly settings: OidcSettings
@@ -50,6 +53,7 @@ export interface EngineParts {
   readonly accounts: AccountSource
   readonly apps: AppSource
   readonly broughtResources: BroughtResources
+  readonly federation: Federation
   readonly keys: KeySource
   readonly denials: DenialNotes
   readonly verifySecret: (app: App, secret: string, ctx: KoaContextWithOIDC | undefined) => Promise<boolean>
@@ -70,16 +74,18 @@ export interface EngineParts {
 export type Pieces = ReturnType<typeof createPieces>
 
 export function createPieces(parts: EngineParts) {
-  const { settings, store, vault, now, events } = parts
+  const { settings, store, vault, now, events, federation } = parts
   const retryWindowSeconds = settings.lifetimes.refreshRetryWindow
   const hints = createStepUpHints(store)
   const { hook } = settings.claims
-  const clients = createClients({ apps: parts.apps, now })
+  const mayAssert = (app: App) => federation.issuers.some((issuer) => mayPresent(issuer, app))
+  const clients = createClients({ apps: parts.apps, now, mayAssert })
   const sessionIdleSeconds = settings.lifetimes.sessionIdle
   return {
     askHook: hook && createClaimsHook(hook, parts.hookFetch, events.hookFailed),
     resources: createResources({ ...settings, brought: parts.broughtResources, now }),
     clients,
+    workloads: createWorkloads(federation.assertions),
     grants: createGrants({ store, now }),
     standings: createStandings({ store, clients, now, sessionIdleSeconds }),
     history: createConsentHistory({ store, now, keepSeconds: settings.historySeconds }),

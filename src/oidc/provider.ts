@@ -24,6 +24,7 @@ import { createSessionAdapter } from './session-adapter.ts'
 import type { LimitSessions } from './session-limit.ts'
 import type { Standings } from './standing.ts'
 import { currentContext, currentWork, servedOrRefused } from './work.ts'
+import type { Workloads } from './workloads.ts'
 
 export interface ProviderParts extends AdapterParts {
   readonly issuer: string
@@ -31,6 +32,7 @@ export interface ProviderParts extends AdapterParts {
   readonly configuration: Omit<ConfigurationParts, 'adapter' | 'jwks'>
   readonly endpoints: readonly Middleware[]
   readonly clients: Clients
+  readonly workloads: Workloads
   readonly resources: Resources
   readonly standings: Standings
   readonly shims: Shims
@@ -56,7 +58,7 @@ export function createProvider(parts: ProviderParts): Provider {
     createConfiguration({ ...parts.configuration, jwks: parts.jwks, adapter: (name) => adapterFor(parts, name) }),
   )
   pinRequest(provider, parts)
-  replaceContext(provider, parts.resources, parts.shims)
+  replaceContext(provider, parts)
   judgeRedirects(provider, parts.shims)
   replaceReplayDetection(provider, parts.store)
   queueBackchannelLogout(provider, parts.notices)

@@ -76,6 +76,8 @@ export interface OidcSettings {
   }
   /** Adds reasons to error answers. */
   readonly explain: boolean
+  /** Whose assertions are taken as a grant: nobody's, those of programs, or those about people too. */
+  readonly assertions: 'none' | 'workload' | 'identity'
   /** Whether apps may register themselves, at `/register`. */
   readonly selfRegistration: boolean
   /** Whether a client id may be the address of a metadata document. */

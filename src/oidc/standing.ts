@@ -47,7 +47,9 @@ export function createStandings({ store, clients, now, sessionIdleSeconds }: Par
 
   return {
     read: (accountId, clientId) => store.find<Consent>('consent', consentId(accountId, clientId)),
-    async of({ clientId, generation }, consent) {
+    async of({ clientId, generation, assertedBy }, consent) {
+      // An enterprise's identity provider stands for it in place of a consent; it lives for one token and ends with its family.
+      if (assertedBy !== undefined) return {}
       if (clientId && (await clients.app(clientId))?.firstParty) return {}
       if (!consent || consent.value.generation !== generation || (await isOver(consent))) return undefined
       await noteUse(consent)

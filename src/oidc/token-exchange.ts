@@ -14,6 +14,7 @@ import { GRANT_EXCHANGE, type MakeKeyToken } from './key-tokens.ts'
 import type { Resources } from './resources.ts'
 import type { Resource } from './settings.ts'
 import { servedOrRefused, workOf } from './work.ts'
+import { withinWorkload } from './workloads.ts'
 
 interface ExchangeParts {
   readonly keys: KeySource
@@ -50,7 +51,9 @@ async function exchange(parts: ExchangeParts, ctx: KoaContextWithOIDC): Promise<
   if (allowed.old) ctx.set(sunsetHeaders(allowed.old))
   if (allowed.key.kind !== kind) throw new errors.InvalidRequest('subject_token is not of subject_token_type')
   const asked = scopesOf(params)
-  const scopes = asked.length > 0 ? asked : allowed.scopes
+  const wanted = asked.length > 0 ? asked : allowed.scopes
+  const scopes = withinWorkload(ctx, wanted)
+  if (asked.length > scopes.length) throw new errors.InvalidScope('this program may not have every requested scope', '')
   if (scopes.length === 0) throw new errors.InvalidTarget('the subject token holds no scope of this resource')
   const made = await parts.makeKeyToken({
     accountId: allowed.owner.id,

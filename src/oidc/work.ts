@@ -7,6 +7,7 @@ import { AppError } from '../errors.ts'
 import type { Kind } from '../storage/kinds.ts'
 import type { Stored } from '../storage/store.ts'
 import type { Standing } from './standing.ts'
+import type { Workload } from './workloads.ts'
 
 /** How every protocol artefact is stored: sealed payload, plus plain fields for indexes and single use. */
 export interface Artefact {
@@ -44,12 +45,15 @@ export interface Redemption {
 
 /** Plain fields of a grant. */
 export interface GrantFields {
-  readonly sessionUid: string
+  /** Absent where no browser was there. */
+  readonly sessionUid?: string
   readonly consentId: string
   readonly generation?: string
   readonly vendorId?: string
   /** It ends with the browser session. */
   readonly bound: boolean
+  /** The issuer whose assertion began it, in place of a person's answer. */
+  readonly assertedBy?: string
 }
 
 export interface Work {
@@ -80,6 +84,8 @@ export interface Work {
   reason?: string
   /** The library's own words inside about its refusal. */
   refused?: string
+  /** The program that proves itself by an assertion of a trusted issuer. */
+  workload?: Workload
   /** What the grant of this authorization is found by, and whether it ends with the browser session. */
   grantFields?: GrantFields
   /** What runs beside the library's own work, such as audit entries; the answer waits for it. */

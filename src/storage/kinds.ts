@@ -16,6 +16,7 @@ export const kinds = {
   device: { durable: true, unique: [], groups: ['accountId'] },
   picture: { durable: true, unique: [], groups: [] },
   app: { durable: true, unique: [], groups: ['ownerId', 'review', 'waiting'] },
+  subject_link: { durable: true, unique: [], groups: ['accountId'] },
   resource: { durable: true, unique: ['claim'], groups: ['ownerId', 'state'] },
   consent: { durable: true, unique: [], groups: ['accountId', 'vendorId', 'sessionUid'] },
   consent_note: { durable: true, unique: [], groups: ['accountId', 'consentId'] },
