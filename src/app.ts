@@ -3,7 +3,7 @@
  * Everything that runs in the background is started and stopped here.
  */
 import { randomBytes, randomInt } from 'node:crypto'
-import { signInSecond } from './accounts/account.ts'
+import { type Account, signInSecond } from './accounts/account.ts'
 import { assuranceOf, isAtLeast, methodsIn } from './accounts/assurance.ts'
 import { createAttention } from './accounts/attention.ts'
 import { createAuthenticate } from './accounts/authenticate.ts'
@@ -246,16 +246,20 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const signingUp = { anyone, form, limitAddress, minimumPasswordLength }
   const ownSignIn = { clientId: SETTINGS, issuer, vault, now }
   const signInPath = createSignInPath(ownSignIn)
+  const missingAssurance = async ({ account, acr }: { account: Account; acr: string }) => {
+    if (isAtLeast(acr, SECOND_FACTOR)) return undefined
+    return hasSecondFactor(await people.factors.held(account)) ? SECOND_FACTOR : undefined
+  }
+  const keepSession = async (account: Account, sid: string) => {
+    await engine.sessions.renew(account.id, sid, { at: signInSecond(account, now()) })
+  }
   const { signedIn, recent, proven } = createPageRules({
     current: engine.sessions.current,
     signInPath,
     notRecentPath: recoveredPath,
     now,
     recentSeconds: config.lifetimes.stepUpSeconds,
-    async missingAssurance({ account, acr }) {
-      if (isAtLeast(acr, SECOND_FACTOR)) return undefined
-      return hasSecondFactor(await people.factors.held(account)) ? SECOND_FACTOR : undefined
-    },
+    missingAssurance,
   })
   const beginVerification: BeginVerification = async (account, returnTo) => {
     const { handle } = await people.verification.begin(account, returnTo)
@@ -377,9 +381,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
         async noteFactor({ account, sid, amr }, method) {
           await engine.sessions.renew(account.id, sid, { assurance: assuranceOf([...methodsIn(amr), method]) })
         },
-        async keepSession(account, sid) {
-          await engine.sessions.renew(account.id, sid, { at: signInSecond(account, now()) })
-        },
+        keepSession,
       },
       sessions: {
         sessions: engine.sessions,
@@ -466,6 +468,17 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       isKey: (credential) =>
         credential.startsWith(`${brand.keyPrefix}_key_`) || credential.startsWith(`${brand.keyPrefix}_pat_`),
       accounts,
+      countsAsRecent: engine.sessions.countsAsRecent,
+      own: {
+        ...people,
+        ...leaving,
+        endOthers: engine.sessions.endOthers,
+        endAll,
+        attention,
+        keepSession,
+        missingAssurance,
+        editable: config.profile.attributes,
+      },
       apps,
       publishers: core.publishers,
       resources: core.resources,

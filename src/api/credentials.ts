@@ -68,7 +68,7 @@ export function createCredentials(parts: CredentialParts): Credentials {
         scope,
         async (ctx) => {
           const caller = await admit(ctx, scope)
-          if (isRecent(parts, caller)) return caller
+          if (await isRecent(parts, caller)) return caller
           throw await stepUp(parts, ctx, caller)
         },
       ),
@@ -102,13 +102,18 @@ function admitting(parts: CredentialParts) {
 }
 
 /** RFC 9470 §3: what would satisfy it. A refresh, a key or a personal token never does. */
-async function stepUp(parts: CredentialParts, ctx: HttpContext, { account, kind, id }: ApiCaller): Promise<AppError> {
+export async function stepUp(
+  parts: CredentialParts,
+  ctx: HttpContext,
+  { account, kind, id }: ApiCaller,
+  acrValues = 'urn:licet:acr:1fa',
+): Promise<AppError> {
   const told = { ownerId: account?.id ?? id, credential: `${kind}:${id}`, reason: 'step_up_required' }
   const errorRef = await noteDenial(parts, ctx, told)
   const fields = {
     error: 'insufficient_user_authentication',
     error_description: 'A more recent sign-in is needed',
-    acr_values: 'urn:licet:acr:1fa',
+    acr_values: acrValues,
     max_age: String(parts.recentSeconds),
   }
   return new AppError('insufficient_user_authentication', 'Sign in again to do this.', {

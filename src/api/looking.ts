@@ -37,7 +37,7 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
     const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
     const limit = await lookAtLimits(parts, tokenCounted(claims))
     const told = tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
-    const recent = isRecent(parts, told)
+    const recent = await isRecent(parts, told)
     return { ...told, explain: async (scope) => explained(told.scopes.includes(scope), 'scope_missing', recent) }
   }
   const audience = parts.audience

@@ -50,7 +50,11 @@ export interface CredentialParts {
   readonly countApp: (clientId: string, call: { outcome: 'ok' | 'denied' | 'limited'; at: number }) => void
   readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }
   readonly bearers: Pick<Bearers, 'remember'>
-  readonly findApp: (clientId: string) => Promise<{ readonly ownerId?: string } | undefined>
+  readonly findApp: (
+    clientId: string,
+  ) => Promise<{ readonly ownerId?: string; readonly firstParty?: boolean } | undefined>
+  /** Whether the browser session that a token came from counts as a recent sign-in at all; one by recovery code does not. */
+  readonly countsAsRecent: (sid: string) => Promise<boolean>
   readonly findAccount: (id: string) => Promise<Account | undefined>
   readonly limiter: Pick<RateLimiter<ApiPolicy>, 'take' | 'look'>
   readonly now: () => number

@@ -5,11 +5,15 @@
 import type { ApiCaller } from './caller.ts'
 import type { CredentialParts } from './presented.ts'
 
-/** True for the access token of a person who signed in interactively within the configured time. */
-export function isRecent(
-  { now, recentSeconds }: Pick<CredentialParts, 'now' | 'recentSeconds'>,
-  { kind, account, actor, authTime }: ApiCaller,
-): boolean {
+/**
+ * True for the access token of a person who signed in interactively within the configured time; a recovery code lets in, and does not count as that
+ * (pages.md), nor does a session that has ended.
+ */
+export async function isRecent(
+  { now, recentSeconds, countsAsRecent }: Pick<CredentialParts, 'now' | 'recentSeconds' | 'countsAsRecent'>,
+  { kind, account, actor, authTime, sid }: ApiCaller,
+): Promise<boolean> {
   const isPerson = kind === 'access_token' && account !== undefined && actor === undefined
-  return isPerson && authTime !== undefined && now() / 1000 - authTime <= recentSeconds
+  if (!isPerson || authTime === undefined || now() / 1000 - authTime > recentSeconds) return false
+  return sid !== undefined && (await countsAsRecent(sid))
 }

@@ -14,11 +14,14 @@ import { createAdminAppRoutes } from './admin-apps.ts'
 import { createAdminAuditRoutes } from './admin-audit.ts'
 import { type AppSecretParts, createAppSecretRoutes } from './app-secrets.ts'
 import { createAppRoutes, type ProofParts } from './apps.ts'
-import { createCredentials } from './credentials.ts'
+import { createCredentials, stepUp } from './credentials.ts'
 import { createGrantRoutes, type GrantParts } from './grants.ts'
+import { type GuardParts, guarded } from './guarded.ts'
 import { createKeyRoutes } from './keys.ts'
 import { createOwnRoutes, ownerOf } from './own.ts'
 import type { CredentialParts } from './presented.ts'
+import { createProfileRoutes, type ProfileParts } from './profile.ts'
+import { createProtectionRoutes, type ProtectionParts } from './protection.ts'
 import { createAdminResourceRoutes, createResourceRoutes } from './resources.ts'
 import { createSessionRoutes, type SessionParts } from './sessions.ts'
 import { usingKey } from './using.ts'
@@ -36,11 +39,15 @@ interface ApiParts
     | 'recentSeconds'
     | 'administration'
     | 'bearers'
+    | 'countsAsRecent'
   > {
   readonly keys: Keys
   readonly anyone: AccessRule<Caller>
   readonly isKey: (credential: string) => boolean
-  readonly accounts: SessionParts['accounts'] & AdminAccounts
+  readonly accounts: SessionParts['accounts'] & AdminAccounts & ProfileParts['accounts']
+  readonly own: Omit<ProfileParts, 'credentials' | 'accounts'> &
+    Omit<ProtectionParts, 'guarded'> &
+    Pick<GuardParts, 'missingAssurance'>
   readonly administer: Omit<AdminAccountParts, 'administrator' | 'issuer' | 'accounts'>
   readonly apps: Apps
   readonly publishers: Publishers
@@ -77,6 +84,16 @@ export function createApi(parts: ApiParts): readonly Route[] {
   return [
     ...createKeyRoutes({ credentials, keys, parent: usingKey(credentialParts), anyone: parts.anyone }),
     ...createAccountRoutes(credentials),
+    ...createProfileRoutes({ credentials, accounts, ...parts.own }),
+    ...createProtectionRoutes({
+      ...parts.own,
+      guarded: guarded({
+        recent: credentials.recent('api:write'),
+        missingAssurance: parts.own.missingAssurance,
+        isFirstParty: async (clientId) => (await apps.find(clientId))?.firstParty === true,
+        stepUp: (ctx, caller, acrValues) => stepUp(credentialParts, ctx, caller, acrValues),
+      }),
+    }),
     ...createAppRoutes({ credentials, ...parts }),
     ...createAdminAppRoutes({ credentials, ...parts }),
     ...createAppSecretRoutes({ credentials, apps, usage: parts.appUsage.report, now: parts.now }),

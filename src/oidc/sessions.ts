@@ -60,6 +60,8 @@ export interface Sessions {
    * was signed out, or as one with a further factor. False when the account has no such session.
    */
   renew(accountId: string, id: string, proven: ProvenSince): Promise<boolean>
+  /** False for a session that never counts as the recent sign-in that sensitive acts need, and for one that is gone. */
+  countsAsRecent(id: string): Promise<boolean>
   /** Ends every session, family and waiting interaction of the account. */
   endAll(accountId: string): Promise<void>
   /** Takes back a code of our own pages that nobody will redeem, with the grant it would have opened. */
@@ -164,6 +166,11 @@ export function createSessions({ provider, store, vault, accounts, grants }: Ses
         return { value: { ...value, ...sealed, ...(at === undefined ? {} : { signedInAt: at * 1000 }) } }
       })
       return changed
+    },
+    async countsAsRecent(id) {
+      const entry = await store.findBy<Artefact>('session', 'uid', id)
+      const session = entry && (openArtefact(vault, 'Session', entry.value) as Partial<LibrarySession> | undefined)
+      return session?.accountId !== undefined && session.sudo !== false
     },
     async endAll(accountId) {
       await this.endOthers(accountId)
