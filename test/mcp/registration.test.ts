@@ -207,7 +207,7 @@ test('DC1: one address registers five times a minute and is told when again; a t
   assert.equal(await countStored(licet.core.store), before)
 })
 
-test('an app that asks to be bound to a DPoP key is: a token without a proof is refused (MCP 44)', async () => {
+test('an app that asks to be bound to a DPoP key is: a token without a proof is refused', async () => {
   const { body } = await registerItself(licet, { dpop_bound_access_tokens: true })
   assert.equal(body['dpop_bound_access_tokens'], true)
   assert.equal((await signInWith(licet, { clientId: String(body['client_id']) })).error, 'invalid_grant')

@@ -45,10 +45,15 @@ export async function registerItself(
   return { status: answer.status, body: (await answer.json()) as Json }
 }
 
+interface Proven {
+  readonly params: Params
+  readonly headers?: Record<string, string>
+}
+
 export interface ClientIdentity {
   readonly clientId: string
   /** Adds its proof to a token request. */
-  readonly prove?: (params: Params) => { params: Params; headers?: Record<string, string> }
+  readonly prove?: (params: Params) => Proven | Promise<Proven>
 }
 
 /** How far one sign-in came. `page` is the text of the page that ended it, `error` the OAuth error of the answer that did. */
@@ -109,7 +114,7 @@ export async function askTokens(
   { clientId, prove }: ClientIdentity,
   params: Params,
 ): Promise<Outcome> {
-  const proven = prove?.(params) ?? { params: { client_id: clientId, ...params } }
+  const proven = (await prove?.(params)) ?? { params: { client_id: clientId, ...params } }
   const answer = await fetch(`${issuer}/token`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded', ...proven.headers },
