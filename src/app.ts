@@ -158,6 +158,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       api_account: rateLimits.apiAccount,
       client_secret: { limit: 20, windowSeconds: 60 },
       device_address: { limit: 10, windowSeconds: 60 },
+      leak_address: { limit: 120, windowSeconds: 60 },
       domain_proof: { limit: 10, windowSeconds: 60 },
     },
   })
@@ -465,6 +466,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       now,
       recentSeconds: config.lifetimes.stepUpSeconds,
       keys,
+      form,
+      limitLeaks: (ip) => limiter.enforceAddress('leak_address', ip).then(tellStanding),
       isKey: (credential) =>
         credential.startsWith(`${brand.keyPrefix}_key_`) || credential.startsWith(`${brand.keyPrefix}_pat_`),
       accounts,

@@ -8,7 +8,6 @@ import { type AccessRule, type Answer, del, get, patch, post, type Route } from 
 import { describeIssued, describeKey } from '../keys/describe.ts'
 import type { KeyKind } from '../keys/key.ts'
 import type { Keys } from '../keys/keys.ts'
-import type { Caller } from '../observability/audit.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
 import { ChangeBody, changeOf, NewKeyBody, RotateKeyBody, wantedOf, wishOf } from './key-bodies.ts'
@@ -22,7 +21,6 @@ interface KeyParts {
   readonly keys: Keys
   /** The key that a request itself shows. */
   readonly parent: AccessRule<Using>
-  readonly anyone: AccessRule<Caller>
 }
 
 const Page = z.object({
@@ -143,8 +141,8 @@ function routesOf({ credentials, keys }: KeyParts, kind: KeyKind, path: string):
   ]
 }
 
-/** What a key itself may do about keys, and what anybody may who holds one. */
-function childRoutes({ keys, parent, anyone }: KeyParts): Route[] {
+/** What a key itself may do about keys. */
+function childRoutes({ keys, parent }: KeyParts): Route[] {
   return [
     post('/api/v1/keys/:id/children')
       .needs(parent)
@@ -159,20 +157,6 @@ function childRoutes({ keys, parent, anyone }: KeyParts): Route[] {
           body: describeIssued(await keys.createChild(caller, allowed, wantedOf(input))),
         }
       }),
-    post('/api/v1/leaks')
-      .needs(anyone)
-      .takes(z.strictObject({ key: z.string().max(1000) }))
-      .gives(202, z.strictObject({ received: z.literal(true) }))
-      .says('Kills a key that was found somewhere; the answer is the same for every text.')
-      .does(async ({ caller, input }) => {
-        await keys.reportLeak(caller, input.key)
-        return { kind: 'json', status: 202, body: { received: true } }
-      }),
-    get('/api/v1/key-pattern')
-      .needs(anyone)
-      .gives(200, z.strictObject({ pattern: z.string() }))
-      .says('A regular expression that finds credentials of this server.')
-      .does(() => json({ pattern: keys.pattern })),
   ]
 }
 

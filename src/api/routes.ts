@@ -18,6 +18,7 @@ import { createCredentials, stepUp } from './credentials.ts'
 import { createGrantRoutes, type GrantParts } from './grants.ts'
 import { type GuardParts, guarded } from './guarded.ts'
 import { createKeyRoutes } from './keys.ts'
+import { createLeakRoutes, type LeakParts } from './leaks.ts'
 import { createOwnRoutes, ownerOf } from './own.ts'
 import type { CredentialParts } from './presented.ts'
 import { createProfileRoutes, type ProfileParts } from './profile.ts'
@@ -44,6 +45,8 @@ interface ApiParts
   readonly keys: Keys
   readonly anyone: AccessRule<Caller>
   readonly isKey: (credential: string) => boolean
+  readonly limitLeaks: LeakParts['limitLeaks']
+  readonly form: LeakParts['form']
   readonly accounts: SessionParts['accounts'] & AdminAccounts & ProfileParts['accounts']
   readonly own: Omit<ProfileParts, 'credentials' | 'accounts'> &
     Omit<ProtectionParts, 'guarded'> &
@@ -82,7 +85,8 @@ export function createApi(parts: ApiParts): readonly Route[] {
   const credentials = createCredentials(credentialParts)
   const administrator = credentials.administrator()
   return [
-    ...createKeyRoutes({ credentials, keys, parent: usingKey(credentialParts), anyone: parts.anyone }),
+    ...createKeyRoutes({ credentials, keys, parent: usingKey(credentialParts) }),
+    ...createLeakRoutes(parts),
     ...createAccountRoutes(credentials),
     ...createProfileRoutes({ credentials, accounts, ...parts.own }),
     ...createProtectionRoutes({

@@ -3,6 +3,8 @@
  */
 
 export interface DocsViews {
+  /** `isReceived`: something was sent; nothing says what came of it. */
+  'docs/leaked-keys': { readonly pattern: string; readonly reportUrl: string; readonly isReceived: boolean }
   'docs/error': { readonly code: string; readonly status: number }
   'docs/reference': ApiReference
   'docs/clients': ClientShims

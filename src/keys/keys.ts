@@ -17,6 +17,7 @@ import { createIssuing, type Issuing } from './issuing.ts'
 import { type KeyKind, type KeyRecord, type KeyState, listingOf, toKey } from './key.ts'
 import { createLook } from './look.ts'
 import { createNotices, type TellOwner } from './notices.ts'
+import { removeAll } from './removal.ts'
 import { repeat } from './repeat.ts'
 import { createRosters } from './roster.ts'
 import { scannerPattern } from './secret.ts'
@@ -132,7 +133,7 @@ export function createKeys(dependencies: KeysDependencies): Keys {
     ...createEnding(desk),
     ...createChecking({ look, policy, allowance: createAllowance({ store, now }), denials, usage, now }),
     ...finding(desk, usage.flush),
-    removeAll: (ownerId) => removeAll(desk, ownerId),
+    removeAll: (ownerId) => removeAll(store, ownerId),
     onNotice: notices.listen,
     forgetOwner: look.forgetOwner,
     pattern: scannerPattern(keyPrefix),
@@ -223,13 +224,4 @@ async function tellNewPlace({ store, notices, now }: Desk, { subject, place, cal
   if (!entry || entry.value.createdNetwork === place || entry.value.ancestors.length > 0) return
   const { ip, userAgent, firstAt: at } = caller
   await notices.tell(`network ${place}`, { event: 'new_network', key: toKey(entry, now()), at, ip, userAgent })
-}
-
-async function removeAll({ store }: Desk, ownerId: string): Promise<void> {
-  // Children die with their roots: an ancestor that is gone has ended.
-  for (const kind of ['api_key', 'personal_access_token'] as const) {
-    await store.removeGroup('key', 'listing', listingOf(ownerId, kind))
-  }
-  await store.removeGroup('denial', 'ownerId', ownerId)
-  await store.removeGroup('elevation_request', 'ownerId', ownerId)
 }

@@ -24,6 +24,7 @@ export const whenStoreFails: Readonly<Record<string, StoreFailure>> = {
   registration_address: 'closed',
   client_secret: 'closed',
   device_address: 'closed',
+  leak_address: 'closed',
   domain_proof: 'closed',
   token_client: 'local',
   authorize_address: 'local',

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { callApi, makeKey, newOwner, type Owner, ownApp } from '../support/api.ts'
 import type { AppClient } from '../support/app-client.ts'
 import { type Licet, startLicet } from '../support/licet.ts'
+import { Person, textOf } from '../support/person.ts'
 
 let licet: Licet
 let app: AppClient
@@ -305,6 +306,47 @@ test('whoever holds a key can kill it, and learns nothing about any other text',
   assert.equal((await callApi(licet.issuer, 'GET', '/api/v1/keys', { token: key })).status, 401)
   assert.equal((await ada.call('GET', `/api/v1/keys/${id}`)).body.revoked_reason, 'leaked')
   assert.equal((await callApi(licet.issuer, 'POST', '/api/v1/leaks', { json: {} })).status, 400)
+})
+
+test('a key that was found is ended on a page, without an account; the page shows nothing of it and says the same for every text', async () => {
+  const { id, key } = await makeKey(licet, ada.accountId)
+  const finder = new Person(licet.issuer)
+  const blank = await finder.open('/docs/leaked-keys')
+  assert.equal(blank.status, 200)
+  const other = await finder.submit(blank, { key: 'nothing of yours' }, '/leaked-keys')
+  const sent = await finder.submit(blank, { key: ` ${key}\n` }, '/leaked-keys')
+  assert.match(textOf(sent.body), /Received/)
+  assert.equal(textOf(sent.body), textOf(other.body))
+  assert.ok(!sent.body.includes(key))
+  assert.equal((await ada.call('GET', `/api/v1/keys/${id}`)).body.revoked_reason, 'leaked')
+  const forged = await finder
+    .copy()
+    .send('POST', '/docs/leaked-keys', [['key', key]], { 'sec-fetch-site': 'cross-site' })
+  assert.equal(forged.status, 403)
+})
+
+test('the published regular expression finds every key and token of this server, and nothing that only looks alike', async () => {
+  const { body } = await callApi(licet.issuer, 'GET', '/api/v1/key-pattern')
+  assert.equal(body.report_url, `${licet.issuer}/api/v1/leaks`)
+  assert.equal((await fetch(body.documentation_url)).status, 200)
+  const made = [
+    (await makeKey(licet, ada.accountId)).key,
+    (await makeKey(licet, ada.accountId, { kind: 'personal_access_token' })).key,
+  ]
+  const text = `export KEY=${made[0]}; curl "${made[1]}", xlicet_key_${'0'.repeat(38)} licet_key_${'0'.repeat(37)} licet_key_${'0'.repeat(39)}`
+  assert.deepEqual(text.match(new RegExp(body.pattern, 'g')), made)
+})
+
+test('attack: an address that tries keys by the thousand is told to wait; what cannot be a key costs nobody anything', async () => {
+  const report = (text: string) => callApi(licet.issuer, 'POST', '/api/v1/leaks', { json: { key: text } })
+  const guess = () => report(`licet_key_${'0'.repeat(38)}`)
+  const statuses = []
+  for (let tries = 0; tries < 130; tries += 1) statuses.push((await guess()).status)
+  assert.equal(statuses[0], 202)
+  assert.equal(statuses.at(-1), 429)
+  assert.equal((await guess()).body.policy, 'leak_address')
+  assert.equal((await report('no key at all')).status, 202)
+  time += minutes(1)
 })
 
 test("a key's own quota is kept, and says so", async () => {

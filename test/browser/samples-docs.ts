@@ -6,6 +6,11 @@ import { shimNames, shims } from '../../src/shims.ts'
 
 export const docsSamples = {
   'docs-error': page('docs/error', { code: 'insufficient_user_authentication', status: 401 }),
+  'docs-leaked-keys': page('docs/leaked-keys', {
+    pattern: '\\blicet_(?:key|pat)_[0-9A-Za-z]+\\b',
+    reportUrl: 'http://localhost:4000/api/v1/leaks',
+    isReceived: true,
+  }),
   'docs-reference': page('docs/reference', {
     issuer: 'http://localhost:4000',
     groups: [

@@ -93,6 +93,25 @@ onEveryKeyStore((desk) => {
     )
   })
 
+  test('an account that is removed leaves nothing of its keys: no child, no figure, no address', async () => {
+    const { keys, store, newOwner, dump } = desk()
+    const [owner, other] = [newOwner(), newOwner()]
+    const root = await newKey(desk(), owner, { mayCreateChildren: true })
+    const child = await mint(desk(), root.credential, {}, '198.51.100.99')
+    mustAllow(await keys.check(child.credential, from('198.51.100.99')))
+    const kept = await newKey(desk(), other)
+    mustAllow(await keys.check(kept.credential, from()))
+    await keys.flush()
+    assert.ok((await dump()).includes('198.51.100.99'))
+    await keys.removeAll(owner.id)
+    const entries = await Promise.all(
+      (['key', 'usage', 'key_use', 'key_roster'] as const).map((kind) => store.list(kind, { limit: 1000 })),
+    )
+    const left = JSON.stringify(entries)
+    for (const trace of [owner.id, root.id, child.key.id, '198.51.100.99']) assert.ok(!left.includes(trace), trace)
+    mustAllow(await keys.check(kept.credential, from()))
+  })
+
   test('a child ends with what its parent loses later: scopes, networks, life', async () => {
     const { keys, newOwner, now, pass } = desk()
     const root = await newKey(desk(), newOwner(), { scopes: ['data:read', 'data:write'], mayCreateChildren: true })
