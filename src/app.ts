@@ -13,6 +13,7 @@ import { createSetupLinks } from './accounts/setup-link.ts'
 import { hasSecondFactor } from './accounts/sign-in-state.ts'
 import { createAdminAccounts } from './admin/accounts.ts'
 import { createAdminApps } from './admin/apps.ts'
+import { createAdminResources } from './admin/resources.ts'
 import { createAdminServer } from './admin/server.ts'
 import { createBearers } from './api/bearers.ts'
 import { createShimPage } from './api/client-shims.ts'
@@ -22,10 +23,13 @@ import { createRegistrationRoutes } from './api/registration.ts'
 import { createApi } from './api/routes.ts'
 import { createWellKnown } from './api/well-known.ts'
 import { createAppUsage } from './app-usage.ts'
+import { createLogos } from './apps/logos.ts'
 import { createShimUse } from './apps/shim-use.ts'
 import type { Config } from './config/schema.ts'
 import { type Core, type CoreOptions, localesDirectory, openCore, viewsDirectory } from './core.ts'
 import { createDeveloperPages } from './developer/apps.ts'
+import { createFacePages } from './developer/face.ts'
+import { createResourcePages } from './developer/resources.ts'
 import { AppError } from './errors.ts'
 import { holdingsOf } from './holdings.ts'
 import { tellCaller } from './http/answering.ts'
@@ -34,6 +38,7 @@ import { createRenderer } from './http/page.ts'
 import type { Route } from './http/route.ts'
 import { createHttpServer, type HttpContext, type HttpServer } from './http/server.ts'
 import { createPageRules, visitorRule } from './http/session.ts'
+import { consentPreview } from './interactions/consent.ts'
 import { createFlow } from './interactions/flow.ts'
 import { createOwnSignIn, createSignInPath } from './interactions/own-sign-in.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
@@ -419,6 +424,33 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       issuer,
       now,
     }),
+    ...createFacePages({
+      access: withProvenAddress(access),
+      anyone,
+      draw,
+      apps,
+      logos: createLogos({ store, apps }),
+      publishers: core.publishers,
+      limitProof,
+      asksTesters: config.unverifiedApps.policy === 'testers',
+      async preview(app, account, request, backUrl) {
+        const asked = await engine.preview(app, account, request)
+        const rules = { scope: engine.resources.rule, defaultDuration: config.consent.defaultDuration }
+        return asked && consentPreview(asked, rules, backUrl)
+      },
+    }),
+    ...createResourcePages({
+      access: withProvenAddress(access),
+      draw,
+      resources: core.resources,
+      limitProof,
+      offered: config.developerResources.scopes.map((name) => ({
+        name,
+        sentence: config.scopes[name]?.describe ?? '',
+      })),
+      issuer,
+    }),
+    ...createAdminResources({ ...adminRoom, resources: core.resources, findAccount: accounts.find }),
     ...createAdminApps({
       ...adminRoom,
       apps,

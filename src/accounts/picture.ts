@@ -3,18 +3,12 @@
  * picture gets a new address, so that it can be cached for good. Text, places and whatever else cameras and editors put beside the image is
  * left out (PNG, WebP). The route that shows it belongs to a surface.
  */
-import { AppError } from '../errors.ts'
 import type { Caller } from '../observability/audit.ts'
+import { type Picture, takePicture } from '../picture.ts'
 import { digest } from '../secrets.ts'
 import type { Store } from '../storage/store.ts'
 import type { Account } from './account.ts'
 import type { Apply } from './apply.ts'
-import { readPng, readWebp } from './picture-formats.ts'
-
-export interface Picture {
-  readonly type: 'image/png' | 'image/webp'
-  readonly bytes: Buffer
-}
 
 export interface Pictures {
   /** Takes the picture; `Account.picture` is its URL. @throws invalid_request, payload_too_large */
@@ -29,9 +23,6 @@ interface PictureRecord {
   readonly name: string
   readonly body: string
 }
-
-export const PICTURE_LIMIT_BYTES = 256 * 1024
-const LARGEST_SIDE = 2048
 
 interface Dependencies {
   readonly store: Store
@@ -58,24 +49,4 @@ export function createPictures({ store, apply, issuer }: Dependencies): Pictures
       return record?.name === name ? { type: record.type, bytes: Buffer.from(record.body, 'base64') } : undefined
     },
   }
-}
-
-/** The picture without what is not picture. @throws invalid_request for anything but a whole PNG or WebP, payload_too_large */
-export function takePicture(bytes: Buffer): Picture {
-  if (bytes.length > PICTURE_LIMIT_BYTES) {
-    throw new AppError('payload_too_large', `A picture has at most ${PICTURE_LIMIT_BYTES / 1024} kB.`)
-  }
-  const found = readPng(bytes) ?? readWebp(bytes)
-  if (!found) throw wrong('Give a PNG or WebP picture.')
-  const { width, height } = found
-  if (Math.min(width, height) < 1 || Math.max(width, height) > LARGEST_SIDE) {
-    throw wrong(`A picture has at most ${LARGEST_SIDE} points on each side.`)
-  }
-  return { type: found.type, bytes: found.bytes }
-}
-
-function wrong(detail: string): AppError {
-  return new AppError('invalid_request', detail, {
-    details: { fields: [{ pointer: '/picture', code: 'malformed', detail }] },
-  })
 }

@@ -101,7 +101,8 @@ function problemOf(error: unknown): NonNullable<AdminApp['problem']> {
   throw error
 }
 
-function callerOf({ account }: Administrator, { ip, userAgent, requestId }: RequestFacts): Caller {
+/** An administrator as the one on whose behalf something happens. */
+export function callerOf({ account }: Administrator, { ip, userAgent, requestId }: RequestFacts): Caller {
   return { kind: 'account', id: account.id, ip, userAgent, requestId }
 }
 

@@ -87,6 +87,8 @@ export interface AppRecord extends AppFields {
   readonly suspended?: { readonly at: number; readonly reason: string }
   /** Who publishes it, as far as the domain tells; an operator decides whether that is who people will take it for. */
   readonly publisher?: Publisher
+  /** Name of its logo; see `logos.ts`. */
+  readonly logo?: string
   /** It waits for an operator's decision. */
   readonly review?: 'waiting'
   /** Why an operator did not verify it. */

@@ -13,6 +13,7 @@ import type { ClientDocuments } from './client-documents.ts'
 import { type ConfiguredApp, takeConfigured } from './configured.ts'
 import type { ScopeRules } from './fields.ts'
 import { createFind } from './find.ts'
+import { logoId } from './logos.ts'
 import { type AppChange, changedRecord, type NewApp, newRecord, toApp } from './records.ts'
 import type { Registration } from './registration.ts'
 import { rotating } from './rotating.ts'
@@ -205,6 +206,7 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
     async remove(caller, clientId) {
       await record(caller, 'app.removed', clientId, async () => {
         if (!(await store.remove('app', clientId))) missing()
+        await store.remove('picture', logoId(clientId))
         await store.removeGroup('usage', 'subject', usageSubject(clientId))
         await store.remove('key_use', usageSubject(clientId))
       })

@@ -53,6 +53,7 @@ const FACE: readonly (keyof AppRecord)[] = [
   'policyUri',
   'tosUri',
   'description',
+  'logo',
 ]
 /** What is absent is gone: a change that takes one of these away must not leave the old one standing. */
 const REMOVABLE = [
@@ -103,8 +104,14 @@ export function changedRecord(record: AppRecord, change: AppChange, scopes: Scop
   )
   const fields = takeFields({ ...record, ...given }, record, scopes)
   const changed: AppRecord = { ...withoutRemovable(record), ...fields }
-  const hasFace = FACE.every((name) => JSON.stringify(record[name]) === JSON.stringify(changed[name]))
-  return { ...changed, verified: record.verified && hasFace }
+  return withNewFace(record, changed)
+}
+
+/** `next`, without the mark of a verified app if it looks different now; an operator is then asked again. */
+export function withNewFace(record: AppRecord, next: AppRecord): AppRecord {
+  const isSame = FACE.every((name) => JSON.stringify(record[name]) === JSON.stringify(next[name]))
+  if (!record.verified || isSame) return next
+  return { ...next, verified: false, ...(record.publisher ? { review: 'waiting' as const } : {}) }
 }
 
 const isRemovable = (field: string): boolean => (REMOVABLE as readonly string[]).includes(field)

@@ -16,12 +16,22 @@ export function standingOf({ firstParty, verified }: App): 'first_party' | 'veri
   return verified ? 'verified' : 'unverified'
 }
 
-/** The host of the document that the app is, of the link an operator has checked, or of all of its redirect URIs; an app of several hosts stands alone. */
-export function vendorOf({ clientId, verified, clientUri, redirectUris }: App): Vendor {
-  const home = clientId.startsWith('https://') ? clientId : verified ? clientUri : undefined
-  const hosts = new Set(home === undefined ? redirectUris.map(publicHost) : [publicHost(home)])
+/**
+ * The host an app is known by before anything it says of itself: where the document stands that it is, or what an operator has checked, which is the
+ * domain its developer has proven.
+ */
+export function homeOf({ clientId, verified, clientUri, publisher }: App): string | undefined {
+  if (clientId.startsWith('https://')) return URL.parse(clientId)?.host
+  if (!verified) return undefined
+  return clientUri === undefined ? publisher?.domain : URL.parse(clientUri)?.host
+}
+
+/** That host, or the one of all of its redirect URIs; an app of several hosts stands alone. */
+export function vendorOf(app: App): Vendor {
+  const home = homeOf(app)
+  const hosts = new Set(home === undefined ? app.redirectUris.map(publicHost) : [home])
   const [host] = hosts
-  return hosts.size === 1 && host !== undefined ? { key: `host ${host}`, host } : aloneVendor(clientId)
+  return hosts.size === 1 && host !== undefined ? { key: `host ${host}`, host } : aloneVendor(app.clientId)
 }
 
 /** An app of which nothing but its id is known any more. */

@@ -1,7 +1,7 @@
 /**
  * The models of the administrators' pages. Times are milliseconds since 1970.
  */
-import type { AppRow, UriVerdict } from './developer-views.ts'
+import type { AppRow, ResourceRow, UriVerdict } from './developer-views.ts'
 import type { ScopeShown } from './key-views.ts'
 import type { Shell } from './settings-views.ts'
 
@@ -123,6 +123,17 @@ export interface AdminServer {
   readonly done?: 'mail_sent' | 'keys_rotated'
 }
 
+type ResourceState = ResourceRow['state']
+
+export interface AdminResourceList {
+  readonly shell: Shell
+  readonly state: ResourceState
+  readonly rows: readonly (ResourceRow & { readonly owner?: string; readonly refusedBecause?: string })[]
+  readonly isFirstPage: boolean
+  readonly nextUrl?: string
+  readonly done?: 'decided' | 'refused'
+}
+
 /** View name → model. */
 export interface AdminViews {
   'admin/accounts': AdminAccountList
@@ -130,4 +141,5 @@ export interface AdminViews {
   'admin/server': AdminServer
   'admin/apps': AdminAppList
   'admin/app': AdminApp
+  'admin/resources': AdminResourceList
 }

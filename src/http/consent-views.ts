@@ -53,6 +53,8 @@ export interface Consent {
     readonly redirectHost: string
     readonly registered: Registered
     readonly warnings: readonly ConsentWarning[]
+    /** What its developer says it is for. */
+    readonly description?: string
     readonly policyUri?: string
     readonly tosUri?: string
   }
@@ -68,5 +70,7 @@ export interface Consent {
   readonly action: string
   /** A form posts there to choose another account. */
   readonly switchAction: string
+  /** Shown to the app's developer: nothing on it does anything, and this is the way back. */
+  readonly previewOf?: string
   readonly problem?: 'stale'
 }

@@ -121,8 +121,85 @@ export interface AppDetail extends AppDraft {
   readonly done?: 'created' | 'changed' | 'repeated'
 }
 
+export type FaceDone = 'saved' | 'logo' | 'proven'
+
+export interface FaceProblem {
+  readonly field: 'description' | 'client_uri' | 'policy_uri' | 'tos_uri' | 'testers' | 'jwks' | 'logo' | 'domain'
+  readonly code?: string
+}
+
+/** What people see of an app, as its developer writes it. `logo` is a path on this server. */
+export interface AppFace {
+  readonly shell: Shell
+  readonly app: AppRow & { readonly holdsSecret: boolean }
+  readonly description: string
+  readonly links: Readonly<Record<'client_uri' | 'policy_uri' | 'tos_uri', string>>
+  /** One mail address per line. */
+  readonly testers: string
+  readonly asksTesters: boolean
+  /** Of apps that prove themselves with a key. */
+  readonly jwks?: string
+  readonly logo?: string
+  /** The domain that was proven. */
+  readonly domain?: string
+  readonly isWaiting: boolean
+  readonly declinedReason?: string
+  readonly challenge?: ChallengeShown
+  readonly done?: FaceDone
+  readonly problem?: FaceProblem
+}
+
+/** What to publish to prove a domain; one of the two is enough. */
+export interface ChallengeShown {
+  readonly domain: string
+  readonly txt: { readonly name: string; readonly value: string }
+  readonly file: { readonly url: string; readonly content: string }
+}
+
+export interface ResourceRow {
+  readonly id: string
+  readonly identifier: string
+  readonly name: string
+  readonly state: 'unproven' | 'waiting' | 'live' | 'refused'
+}
+
+export interface ResourceList {
+  readonly shell: Shell
+  readonly rows: readonly ResourceRow[]
+  readonly isFirstPage: boolean
+  readonly nextUrl?: string
+  readonly mayAdd: boolean
+  readonly done?: 'removed'
+}
+
+export interface ResourceProblem {
+  readonly field: 'name' | 'identifier' | 'scopes' | 'form'
+  readonly code: string
+}
+
+/** `asked` here: the resource owns it; `optional`: who asks for nothing gets it. */
+export interface ResourceForm {
+  readonly shell: Shell
+  readonly name: string
+  readonly identifier: string
+  readonly scopes: readonly ScopeChoice[]
+  readonly problems: readonly ResourceProblem[]
+}
+
+export interface ResourceDetail extends ResourceForm {
+  readonly resource: ResourceRow
+  readonly refusedReason?: string
+  readonly challenge: ChallengeShown
+  readonly metadata: { readonly url: string; readonly text: string }
+  readonly done?: 'created' | 'saved' | 'proven'
+}
+
 /** View name → model. */
 export interface DeveloperViews {
+  'developer/app-face': AppFace
+  'developer/resources': ResourceList
+  'developer/resource-new': ResourceForm
+  'developer/resource': ResourceDetail
   'developer/apps': AppList
   'developer/app-new': AppForm
   'developer/app-reveal': AppRevealed

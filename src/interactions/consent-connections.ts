@@ -11,7 +11,7 @@ export const tickOf = (right: string): string => right.slice(right.indexOf(' ') 
 
 /** The connections of the request, undefined when it is not about any. */
 export function connectionsAsked(
-  interaction: OpenInteraction,
+  interaction: Pick<OpenInteraction, 'plan' | 'connections'>,
   isShown: (right: string, place: string) => boolean,
 ): ConnectionsAsked | undefined {
   const { plan, connections = [] } = interaction

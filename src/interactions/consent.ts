@@ -43,20 +43,37 @@ export type ConsentForm = z.infer<typeof ConsentForm>
 
 const DURATIONS = ['until_revoked', '30d', '1d', 'session'] as const
 
-export function consentPage(
-  interaction: OpenInteraction,
+/** Who asks whom for what. */
+type Asked = Pick<
+  OpenInteraction,
+  'app' | 'account' | 'plan' | 'resources' | 'redirectUri' | 'scopesByDefault' | 'connections'
+>
+
+export function consentPage(interaction: OpenInteraction, rules: ConsentRules): PageAnswer {
+  const { uid } = interaction
+  const actions = { action: `/interaction/${uid}/consent`, switchAction: `/interaction/${uid}/switch` }
+  return { ...page('interactions/consent', { ...shownAsked(interaction, rules), ...actions }), csrfScope: uid }
+}
+
+/** The same page for the app's developer: nothing on it is a form, and there is nothing behind it that could be allowed. */
+export function consentPreview(asked: Asked, rules: ConsentRules, backUrl: string): PageAnswer {
+  return page('interactions/consent', { ...shownAsked(asked, rules), action: '', switchAction: '', previewOf: backUrl })
+}
+
+function shownAsked(
+  interaction: Asked,
   { scope: lookup, defaultDuration }: ConsentRules,
-): PageAnswer {
-  const { app, account, plan, resources, redirectUri, uid } = interaction
+): Omit<Consent, 'action' | 'switchAction'> {
+  const { app, account, plan, resources, redirectUri } = interaction
   if (!account || !plan) throw new TypeError('consent is asked of somebody who has signed in')
   const connections = connectionsAsked(interaction, isShownIn(interaction))
-  const model: Consent = {
+  return {
     app: {
       ...shownApp(app, redirectUri),
       redirectHost: hostOf(redirectUri) ?? app.clientId,
       registered: registeredBy(app),
       warnings: warningsFor(app, redirectUri),
-      ...shownLinks(app),
+      ...shownWords(app),
     },
     account: shownAccount(account),
     resource: {
@@ -69,26 +86,27 @@ export function consentPage(
     alreadyGranted: granted(interaction, lookup),
     durations: [...DURATIONS],
     duration: defaultDuration,
-    action: `/interaction/${uid}/consent`,
-    switchAction: `/interaction/${uid}/switch`,
   }
-  return { ...page('interactions/consent', model), csrfScope: uid }
 }
 
-function shownLinks(app: OpenInteraction['app']): { policyUri?: string; tosUri?: string } {
-  return { ...(app.policyUri ? { policyUri: app.policyUri } : {}), ...(app.tosUri ? { tosUri: app.tosUri } : {}) }
+/** What the app's developer says of it. */
+function shownWords({ description, policyUri, tosUri }: Asked['app']) {
+  return {
+    ...(description ? { description } : {}),
+    ...(policyUri ? { policyUri } : {}),
+    ...(tosUri ? { tosUri } : {}),
+  }
 }
 
-function newScopes({ plan }: OpenInteraction, key: string): readonly string[] {
+function newScopes({ plan }: Asked, key: string): readonly string[] {
   const missing = plan?.missing[key] ?? []
   // Asked again although nothing is missing (a loopback app, `prompt=consent`): everything is shown.
   return Object.keys(plan?.missing ?? {}).length > 0 ? missing : (plan?.asked[key] ?? [])
 }
 
-const isShownIn = (interaction: OpenInteraction) => (right: string, key: string) =>
-  newScopes(interaction, key).includes(right)
+const isShownIn = (interaction: Asked) => (right: string, key: string) => newScopes(interaction, key).includes(right)
 
-function rows(interaction: OpenInteraction, scopes: readonly string[], lookup: ScopeLookup, key: string): ScopeRow[] {
+function rows(interaction: Asked, scopes: readonly string[], lookup: ScopeLookup, key: string): ScopeRow[] {
   const shown = new Set(newScopes(interaction, key))
   const missing = new Set(interaction.plan?.missing[key] ?? [])
   return scopes
@@ -102,7 +120,7 @@ function rows(interaction: OpenInteraction, scopes: readonly string[], lookup: S
     }))
 }
 
-function hasGrants({ plan }: OpenInteraction): boolean {
+function hasGrants({ plan }: Asked): boolean {
   return Object.values(plan?.granted ?? {}).some((scopes) => scopes.length > 0)
 }
 
@@ -115,7 +133,7 @@ function joinedRow(rowsOfAll: readonly ScopeRow[], name: string): ScopeRow {
 
 /** Optional scopes, and all of them when the app asked in bulk: for none in particular, or for all of a resource's several scopes. */
 function isRefusable(
-  { app, plan, resources, scopesByDefault }: OpenInteraction,
+  { app, plan, resources, scopesByDefault }: Asked,
   scope: string,
   key: string,
   lookup: ScopeLookup,
@@ -129,7 +147,7 @@ function isRefusable(
   return scopesByDefault || (all.length > 1 && all.every((one) => asked.includes(one)))
 }
 
-function groups(interaction: OpenInteraction, lookup: ScopeLookup): ScopeGroup[] {
+function groups(interaction: Asked, lookup: ScopeLookup): ScopeGroup[] {
   const rowsOfAll = interaction.resources.flatMap(({ identifier }) =>
     rows(interaction, (interaction.plan?.asked[identifier] ?? []).filter(isScope), lookup, identifier),
   )
@@ -140,7 +158,7 @@ function groups(interaction: OpenInteraction, lookup: ScopeLookup): ScopeGroup[]
     .filter((group) => group.scopes.length > 0)
 }
 
-function granted({ plan }: OpenInteraction, lookup: ScopeLookup): { name: string; sentence: string }[] {
+function granted({ plan }: Asked, lookup: ScopeLookup): { name: string; sentence: string }[] {
   if (Object.keys(plan?.missing ?? {}).length === 0) return []
   const scopes = [...new Set(Object.values(plan?.granted ?? {}).flat())].filter(isScope)
   return scopes.map((name) => ({ name, sentence: lookup(name)?.describe ?? '' }))

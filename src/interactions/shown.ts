@@ -3,17 +3,18 @@
  * operator knows of the app. Pages themselves belong to `sign-in.ts`, `consent.ts` and `protocol-pages.ts`.
  */
 import type { App } from '../apps/app.ts'
-import { standingOf } from '../apps/vendor.ts'
+import { logoPath } from '../apps/logos.ts'
+import { homeOf, standingOf } from '../apps/vendor.ts'
 import type { ConsentWarning, Registered } from '../http/consent-views.ts'
 import type { AskingApp } from '../http/views.ts'
 
 export function shownApp(app: App, redirectUri?: string): AskingApp {
-  // An app that is a document is known by where the document stands; a link an app gave itself counts once an operator has checked it.
-  const home = app.clientId.startsWith('https://') ? app.clientId : app.verified ? app.clientUri : undefined
+  const logo = app.verified ? logoPath(app) : undefined
   return {
     name: app.name,
-    host: hostOf(home ?? redirectUri) ?? app.clientId,
+    host: homeOf(app) ?? hostOf(redirectUri) ?? app.clientId,
     standing: standingOf(app),
+    ...(logo ? { logo } : {}),
   }
 }
 

@@ -22,6 +22,7 @@ import { createNobodySignedIn, createSignOutFollowUp } from './logout.ts'
 import { tellMended } from './mending.ts'
 import { DPOP_ALGORITHMS, type Published, publish } from './metadata.ts'
 import { configurationOf, createPieces, type EngineParts, type Pieces } from './pieces.ts'
+import { createPreview } from './preview.ts'
 import { createProofCheck, createProvenKey } from './proofs.ts'
 import { createProvider, sessionCookie } from './provider.ts'
 import { createSettlement } from './redemption.ts'
@@ -150,6 +151,8 @@ export async function createEngine(parts: EngineParts) {
     resign: (claims: AccessTokenClaims) =>
       sign((resources.find(claims.aud) ?? resources.standard).algorithm, { ...claims }),
     interactions: createInteractions({ ...parts, ...pieces, provider: () => provider }),
+    /** What a request would ask of a person. */
+    preview: createPreview(resources),
     clients,
     delegates,
     consents: createConsents({ store, clients, history: pieces.history, now }),

@@ -7,11 +7,12 @@
  *   GET  /pictures/:account/:name     the picture
  */
 import { z } from 'zod'
-import { PICTURE_LIMIT_BYTES, type Pictures } from '../accounts/picture.ts'
+import type { Pictures } from '../accounts/picture.ts'
 import { AppError, hasCode } from '../errors.ts'
 import { type AccessRule, type Answer, get, post, type Route } from '../http/route.ts'
 import type { ProfileProblem } from '../http/settings-views.ts'
 import type { Caller } from '../observability/audit.ts'
+import { PICTURE_LIMIT_BYTES } from '../picture.ts'
 import { callerOf, type Person, type SettingsAccess } from './shell.ts'
 
 interface PictureParts {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PICTURE_LIMIT_BYTES, takePicture } from '../../src/accounts/picture.ts'
 import { hasCode } from '../../src/errors.ts'
+import { PICTURE_LIMIT_BYTES, takePicture } from '../../src/picture.ts'
 import { png, pngChunk, vp8l, vp8x, webp, webpChunk } from '../support/pictures.ts'
 
 const isRefused = (error: unknown) => hasCode(error, 'invalid_request')

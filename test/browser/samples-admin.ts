@@ -141,6 +141,22 @@ export const adminSamples = {
     app: { ...app, description: 'Takes notes and finds them again', provenBy: 'dns', provenAt: at },
     done: 'resumed',
   }),
+  'admin-resources': page('admin/resources', {
+    shell,
+    state: 'waiting',
+    rows: [
+      {
+        id: 'r1',
+        identifier: 'https://mcp.notebook.example/mcp',
+        name: 'Search',
+        state: 'waiting',
+        owner: 'ada@example.test',
+      },
+      { id: 'r2', identifier: `https://mcp.example/${'x'.repeat(200)}`, name: hostile, state: 'live' },
+    ],
+    isFirstPage: false,
+    done: 'decided',
+  }),
   'admin-app-suspended': page('admin/app', {
     ...rest,
     app: {

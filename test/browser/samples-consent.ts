@@ -57,6 +57,13 @@ const consent: Views['interactions/consent'] = {
 
 export const consentSamples = {
   consent: page('interactions/consent', consent),
+  'consent-preview': page('interactions/consent', {
+    ...consent,
+    app: { ...consent.app, description: 'Takes notes and finds them again' },
+    action: '',
+    switchAction: '',
+    previewOf: '/developer/apps/sample',
+  }),
   'consent-unverified': page('interactions/consent', {
     ...consent,
     app: {
@@ -131,6 +138,7 @@ export const consentSamples = {
       registered: { by: 'document' },
       warnings: ['unverified'],
       policyUri: 'javascript:alert(1)',
+      description: `<b>Free money</b>\u202E${'M'.repeat(180)}`,
     },
     account: { email: `${'a'.repeat(64)}@${'b'.repeat(60)}.example`, name: hostileName },
     resource: { identifier: `https://api.example/${'x'.repeat(120)}`, name: hostileName },

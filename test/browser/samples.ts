@@ -27,6 +27,7 @@ export const samples = {
   ...connectedSamples,
   ...developerSamples,
   ...adminSamples,
+  ...consentSamples,
   'sign-in': page('interactions/sign-in', {
     app,
     email: '',
