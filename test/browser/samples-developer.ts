@@ -2,10 +2,8 @@
  * Samples of the developer pages.
  */
 import { page } from '../../src/http/views.ts'
+import { challenge, developerShell as shell } from './samples-resources.ts'
 
-const ids = ['profile', 'security', 'keys', 'tokens', 'apps', 'developer', 'sessions', 'activity'] as const
-const paths: Partial<Record<(typeof ids)[number], string>> = { profile: '/settings', developer: '/developer/apps' }
-const shell = { here: 'developer', sections: ids.map((id) => ({ id, path: paths[id] ?? `/settings/${id}` })) } as const
 const at = Date.UTC(2026, 9, 14, 9, 12)
 const hostile = `<b>App</b>\u202E${'W'.repeat(40)}`
 const clientId = 'k3mXw9QpT2k3mXw9QpT2ab'
@@ -57,14 +55,6 @@ const bars = Array.from({ length: 48 }, (_none, index) => ({
 const used = { by: 'hour', total: { ok: 1128, denied: 138, limited: 0 }, bars, csvUrl: '/usage.csv?by=hour' } as const
 const caller = { agent: 'python-httpx/0.28.1', lastAt: at, calls: 1204, callsPerHour: 50.2 } as const
 const secrets = { shell, mark: 'mark', overlap: '24h', quietHours: '6', usage: used } as const
-const challenge = {
-  domain: 'notebook.example',
-  txt: { name: '_licet-challenge.notebook.example', value: `licet-verify=${'aB3'.repeat(10)}` },
-  file: {
-    url: 'https://notebook.example/.well-known/licet-challenge.txt',
-    content: `licet-verify=${'aB3'.repeat(10)}`,
-  },
-} as const
 const face = {
   shell,
   app: { ...row, holdsSecret: true },
@@ -74,28 +64,6 @@ const face = {
   asksTesters: false,
   isWaiting: false,
 } as const
-const resource = {
-  id: 'r1',
-  identifier: 'https://mcp.notebook.example/mcp',
-  name: 'Notebook search',
-  state: 'unproven',
-} as const
-const mcpScopes = [
-  { name: 'mcp:read', sentence: 'See tools and what they return', chosen: 'optional' },
-  { name: 'mcp:write', sentence: 'Run tools that change things', chosen: 'none' },
-] as const
-const resourceForm = {
-  shell,
-  name: resource.name,
-  identifier: resource.identifier,
-  scopes: mcpScopes,
-  problems: [],
-} as const
-const metadata = {
-  url: 'https://mcp.notebook.example/.well-known/oauth-protected-resource/mcp',
-  text: JSON.stringify({ resource: resource.identifier, authorization_servers: [issuer] }, null, 2),
-}
-
 export const developerSamples = {
   'developer-face': page('developer/app-face', { ...face, domain: 'notebook.example', done: 'saved' }),
   'developer-face-problem': page('developer/app-face', {
@@ -107,42 +75,6 @@ export const developerSamples = {
     declinedReason: `Looks like ${'another'.repeat(15)}`,
     challenge: { ...challenge, domain: `${'long'.repeat(12)}.example` },
     problem: { field: 'domain', code: 'not_proven' },
-  }),
-  'developer-resources': page('developer/resources', {
-    shell,
-    rows: [
-      resource,
-      { ...resource, id: 'r2', state: 'live' },
-      { ...resource, id: 'r3', name: hostile, identifier: `https://mcp.example/${'x'.repeat(200)}`, state: 'refused' },
-    ],
-    isFirstPage: false,
-    mayAdd: true,
-    done: 'removed',
-  }),
-  'developer-resources-empty': page('developer/resources', { shell, rows: [], isFirstPage: true, mayAdd: true }),
-  'developer-resource-new': page('developer/resource-new', {
-    ...resourceForm,
-    problems: [
-      { field: 'identifier', code: 'not_https' },
-      { field: 'scopes', code: 'missing' },
-    ],
-  }),
-  'developer-resource': page('developer/resource', {
-    ...resourceForm,
-    resource,
-    challenge,
-    metadata,
-    done: 'created',
-  }),
-  'developer-resource-refused': page('developer/resource', {
-    ...resourceForm,
-    name: hostile,
-    identifier: `https://mcp.example/${'x'.repeat(200)}`,
-    resource: { ...resource, name: hostile, state: 'refused' },
-    refusedReason: `Reported ${'often'.repeat(20)}`,
-    challenge,
-    metadata,
-    problems: [{ field: 'form', code: 'forbidden' }],
   }),
   'developer-apps': page('developer/apps', {
     shell,

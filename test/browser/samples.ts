@@ -11,6 +11,7 @@ import { docsSamples } from './samples-docs.ts'
 import { keyFormSamples } from './samples-key-forms.ts'
 import { keySamples } from './samples-keys.ts'
 import { account } from './samples-person.ts'
+import { resourceSamples } from './samples-resources.ts'
 import { settingsSamples } from './samples-settings.ts'
 import { signInSamples } from './samples-sign-in.ts'
 
@@ -26,6 +27,7 @@ export const samples = {
   ...keySamples,
   ...connectedSamples,
   ...developerSamples,
+  ...resourceSamples,
   ...adminSamples,
   ...consentSamples,
   'sign-in': page('interactions/sign-in', {
