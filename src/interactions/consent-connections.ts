@@ -21,8 +21,8 @@ export function connectionsAsked(
   if (asked.length === 0) return undefined
   const chosenFor = asked.filter(({ id }) => id === '*').map(({ action }) => action)
   const known = connections === 'unknown' ? [] : connections
-  const held = new Set(Object.values(plan.granted).flat())
-  const hasBefore = [...held].some((right) => connectionOf(right) !== undefined)
+  const held = new Set(Object.values(plan.held).flat())
+  const hasBefore = held.size > 0
   const rows = known.flatMap(({ id, name, icon }): ConnectionRow[] => {
     const named = asked.filter((one) => one.id === id).map(({ action }) => action)
     const actions = (['read', 'write'] as const).filter((one) => named.includes(one) || chosenFor.includes(one))

@@ -5,6 +5,7 @@
 import type { AdapterPayload, ClientAuthMethod } from 'oidc-provider'
 import type { App } from '../apps/app.ts'
 import { appTypes } from '../apps/app-types.ts'
+import { CONNECTION } from './details.ts'
 import { GRANT_EXCHANGE } from './key-tokens.ts'
 import { GRANT_JWT_BEARER } from './workloads.ts'
 
@@ -85,6 +86,8 @@ function clientMetadata(app: App, mayAssert: boolean): AdapterPayload {
       : app.auth) as ClientAuthMethod,
     id_token_signed_response_alg: app.idTokenSignedResponseAlg,
     response_modes: ['query', 'form_post'],
+    // Whoever asks a person may ask for single connections; the library reads this where there are any.
+    authorization_details_types: app.type === 'service' ? [] : [CONNECTION],
     // The library demands a value for methods with a secret; ours are digests and compared in `provider.ts`.
     ...(app.auth !== 'none' && app.auth !== 'private_key_jwt' ? { client_secret: 'kept-as-a-digest' } : {}),
     ...(app.jwks ? { jwks: app.jwks as never } : {}),

@@ -19,6 +19,8 @@ export interface Plan {
   readonly missing: ScopeMap
   /** What a person may give in place of something wider: `*:read` where `*:write` was asked. */
   readonly reading: ScopeMap
+  /** Connections that the person has allowed this app at these resources, asked for now or not: ticked where it lets them choose. */
+  readonly held: ScopeMap
 }
 
 interface PlanRequest {
@@ -53,13 +55,14 @@ export function planGrant({
   answer,
   sessionUid,
 }: PlanRequest): Plan {
-  if (app.firstParty) return { asked: rights, granted: keep(rights, isScope), missing: {}, reading }
+  if (app.firstParty) return { asked: rights, granted: keep(rights, isScope), missing: {}, reading, held: {} }
   const valid = consent && consent.accountId === account.id && holds(consent, app, sessionUid)
   const allowed = subtract(union(valid ? consent.scopes : {}, answer?.scopes ?? {}), answer?.refused ?? {})
   // What the person gave instead counts as asked from here on.
   const asked = union(rights, intersect(reading, answer?.scopes ?? {}))
   const granted = chosen(asked, allowed)
-  return { asked, granted, missing: answer ? {} : subtract(rights, granted), reading }
+  const held = keep(allowed, (right, key) => !isScope(right) && key in rights)
+  return { asked, granted, missing: answer ? {} : subtract(rights, granted), reading, held }
 }
 
 /** Scopes and connections of one request. */
