@@ -75,7 +75,8 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
     },
     async upsert(id, payload, expiresIn = 0) {
       const key = artefactId(model, id)
-      const expiresAt = now() + (expiresIn + CLOCK_TOLERANCE_SECONDS) * 1000
+      const kept = model === 'RefreshToken' ? EXPLAINED_SECONDS : CLOCK_TOLERANCE_SECONDS
+      const expiresAt = now() + (expiresIn + kept) * 1000
       const found = model === 'Grant' ? currentWork().grantFields : undefined
       const value = { ...sealArtefact(vault, model, payload), ...found }
       const before = known(key)
@@ -113,6 +114,9 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
     async revokeByGrantId() {},
   })
 }
+
+/** Seconds that a refresh token which has ended is still known, so that its owner can learn why it was refused. The library sees that it has ended. */
+const EXPLAINED_SECONDS = 7 * 86_400
 
 const READ_BY_PAGES_AT_MOST = 256
 

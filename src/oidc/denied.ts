@@ -143,7 +143,7 @@ function createCauses({ store, vault, now, accounts, apps, tokens, retryWindowSe
     if (token.clientId !== clientId) return 'app_mismatch'
     const isRetry = consumedAt !== undefined && now() - consumedAt <= retryWindowSeconds * 1000
     if (consumedAt !== undefined) return isRetry ? 'rotated_out' : 'family_revoked_by_reuse'
-    return (await endOf(token)) ?? 'not_accepted'
+    return (await endOf(token)) ?? ((token.exp ?? Infinity) * 1000 <= now() ? 'expired' : 'not_accepted')
   }
 
   async function ofCode(ctx: KoaContextWithOIDC, model: Model, value: unknown): Promise<Cause | undefined> {
