@@ -69,6 +69,7 @@ const names = [
   'asset',
   'link',
   'svg',
+  'picture',
   'initials',
   'brand',
   'issuer',
@@ -115,6 +116,7 @@ export function createRenderer(options: RendererOptions): Renderer {
     localeNames,
     link: safeLink,
     svg: svgAddress,
+    picture: pictureAddress,
     initials,
     asset: assets.url,
     sentence: (scope: { name: string; sentence: string }) => localSentence(scope, words, english),
@@ -203,6 +205,11 @@ function safeLink(url: string): string {
 /** A picture of our own making as an address for `src`: inside an image nothing of it can run. */
 function svgAddress(markup: string): string {
   return `data:image/svg+xml;base64,${Buffer.from(markup).toString('base64')}`
+}
+
+/** A picture that came as a `data:` address: PNG or WebP and nothing else; empty for anything else. */
+function pictureAddress(address: string): string {
+  return /^data:image\/(?:png|webp);base64,[A-Za-z0-9+/=]+$/.test(address) ? address : ''
 }
 
 /** A built-in scope's sentence in the reader's language; one that the operator wrote stays as written. */

@@ -54,7 +54,7 @@ describe('a template', () => {
   })
 
   it('sends every address from a model through link(), asset() or encodeURIComponent()', () => {
-    const safe = /^(link\(|asset\(|svg\(|door\.url$|encodeURIComponent\(|item\.field$|issuer$)/
+    const safe = /^(link\(|asset\(|svg\(|picture\(|door\.url$|encodeURIComponent\(|item\.field$|issuer$)/
     for (const { file, source } of templates) {
       for (const [, , address = ''] of source.matchAll(/\b(href|src|action|formaction)="([^"]*)"/g)) {
         for (const [, printed = ''] of address.matchAll(/<%=\s*([\s\S]*?)\s*%>/g))
