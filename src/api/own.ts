@@ -3,11 +3,12 @@
  * answer `{items, next_cursor}`; what belongs to somebody else is not there.
  */
 import { z } from 'zod'
+import { activityKinds, activityOutcomes, readActivity, readWholeActivity } from '../accounts/activity.ts'
 import { AppError } from '../errors.ts'
 import { type Answer, get, type Route } from '../http/route.ts'
 import type { Denials } from '../keys/denials.ts'
 import type { AuditEntry, Caller } from '../observability/audit.ts'
-import type { LogPage } from '../storage/store.ts'
+import type { LogPage, Store } from '../storage/store.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
 import { Activity, Denial, pageOf } from './shapes.ts'
@@ -17,7 +18,7 @@ export type Paging = { cursor?: string; limit?: number }
 
 export interface OwnParts {
   readonly credentials: Credentials
-  readonly readLog: (accountId: string, paging: Paging) => Promise<LogPage>
+  readonly store: Pick<Store, 'read'>
   readonly denials: Pick<Denials, 'getOwned'>
 }
 
@@ -26,16 +27,32 @@ export const Page = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
 
+const Filter = {
+  kind: z.enum(activityKinds).optional(),
+  outcome: z.enum(activityOutcomes).optional(),
+}
+
 export function createOwnRoutes(parts: OwnParts): readonly Route[] {
-  const { credentials, denials } = parts
+  const { credentials, denials, store } = parts
   const read = credentials.bearer('api:read')
   return [
     get('/api/v1/activity')
       .needs(read)
-      .takes(Page)
+      .takes(z.object({ ...Page.shape, ...Filter }))
       .gives(200, pageOf(Activity))
-      .says('What was done with your account, newest first.')
-      .does(async ({ caller, input }) => listed(await parts.readLog(ownerOf(caller), paging(input)), shownRecord)),
+      .says('What was done with your account, newest first; a page may be short and still have a next one.')
+      .does(async ({ caller, input }) => listed(await readActivity(store, ownerOf(caller), input), shownRecord)),
+    get('/api/v1/activity.ndjson')
+      .needs(read)
+      .takes(z.object(Filter))
+      .says('The newest 10,000 records of the same as a file, one JSON object a line.')
+      .does(async ({ caller, input }) => ({
+        kind: 'text',
+        type: 'application/x-ndjson; charset=utf-8',
+        body: (await readWholeActivity(store, ownerOf(caller), input))
+          .map((entry) => `${JSON.stringify(shownRecord(entry))}\n`)
+          .join(''),
+      })),
     get('/api/v1/denials/:ref')
       .needs(read)
       .gives(200, Denial)

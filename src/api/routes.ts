@@ -114,7 +114,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
     ...createOwnRoutes({
       credentials,
       denials: keys.denials,
-      readLog: (accountId, paging) => store.read(accountId, paging),
+      store,
     }),
     ...createGrantRoutes({
       credentials,

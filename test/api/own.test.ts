@@ -194,3 +194,21 @@ test('a denial is read by its owner only', async () => {
   assert.equal((await other.call('GET', path)).status, 404)
   assert.equal((await callApi(licet.issuer, 'GET', path)).status, 401)
 })
+
+test('activity is filtered by kind and outcome, and comes as one file of lines', async () => {
+  const owner = await newOwner(licet, { app })
+  await owner.call('PATCH', '/api/v1/accounts/me', { json: { name: 'Ada L.' } })
+  const kinds = async (query: string): Promise<string[]> =>
+    (await owner.call('GET', `/api/v1/activity?${query}`)).body.items.map(({ event }: { event: string }) => event)
+  assert.deepEqual(await kinds('kind=sign_in'), ['sign_in.done'])
+  assert.deepEqual(await kinds('kind=account'), ['account.changed', 'account.created'])
+  assert.deepEqual(await kinds('kind=account&outcome=refused'), [])
+  assert.equal((await owner.call('GET', '/api/v1/activity?kind=everything')).status, 400)
+  const file = await owner.call('GET', '/api/v1/activity.ndjson?kind=account')
+  assert.match(String(file.headers['content-type']), /^application\/x-ndjson/)
+  const lines = file.text.trimEnd().split('\n')
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).event),
+    ['account.changed', 'account.created'],
+  )
+})
