@@ -5,6 +5,8 @@ import { startUp } from './begin.ts'
 import { firstSignIn } from './flow.ts'
 import { growth } from './growth.ts'
 import { kit } from './kit.ts'
+import { pages, sessionLists } from './pages.ts'
+import { signIns } from './sign-ins.ts'
 import { clientCredentials, documents, limits, refresh } from './tokens.ts'
 import { workers } from './workers.ts'
 
@@ -23,6 +25,9 @@ export const sections: Readonly<Record<string, Section>> = {
   limits,
   workers,
   flow: firstSignIn,
+  'sign-ins': signIns,
+  pages,
+  sessions: sessionLists,
   growth,
   kit,
 }

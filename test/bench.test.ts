@@ -28,6 +28,9 @@ test('every measurement of the benchmark runs and prints its figures', { skip: s
     'with and without the limit per app',
     'Two processes on Redis',
     'First sign-in with consent',
+    'Sign-ins from the password',
+    'Pages, median',
+    'An account with 100 sessions',
     'by how many grants are stored',
   ])
     assert.ok(stdout.includes(heading), `${heading} is missing in:\n${stdout}`)
