@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Core } from '../../src/core.ts'
 import { type Acts, createActs, type Ground } from '../faults/acts.ts'
+import { checkPeople, createPeopleActs } from '../faults/people-acts.ts'
 import { newPerson, registerApp } from './app-client.ts'
 import { VERIFIER } from './authorize.ts'
 import {
@@ -59,8 +60,9 @@ export async function startLoad(t: TestContext, field: Field, people: number): P
   const workers = await Promise.all(
     Array.from({ length: people }, async (_, index) => ({ acts: createActs(ground, await newPerson(field)), index })),
   )
+  const { life } = createPeopleActs(ground)
   const running = workers.map(async ({ acts, index }) => {
-    for (let lap = index; !stopped; lap += 1) await runLap(acts, lap)
+    for (let lap = index; !stopped; lap += 1) await runLap({ ...acts, life }, lap)
   })
   return {
     history,
@@ -72,6 +74,7 @@ export async function startLoad(t: TestContext, field: Field, people: number): P
       const found = [
         ...late,
         ...(await afterwards(ground)),
+        ...(await checkPeople(ground)),
         ...rules(history),
         ...(await misaudited(history, field.core.store)),
       ]
@@ -109,7 +112,7 @@ async function prepareGround(field: Field): Promise<Ground> {
 }
 
 /** One family from its code to its end or to being kept, and one of the rarer acts. */
-async function runLap(acts: Acts, lap: number): Promise<void> {
+async function runLap(acts: Acts & ReturnType<typeof createPeopleActs>, lap: number): Promise<void> {
   const code = await acts.authorize()
   let held = code && (await acts.redeem(code))
   for (let count = 0; held && count < 2; count += 1) held = await acts.refresh(held)
@@ -117,7 +120,7 @@ async function runLap(acts: Acts, lap: number): Promise<void> {
     await acts.revoke(held)
     await acts.abuse(held)
   }
-  const rare = [acts.machineToken, acts.pushedRequest, acts.device, acts.account]
+  const rare = [acts.machineToken, acts.life, acts.pushedRequest, acts.device, acts.account]
   await rare[lap % rare.length]?.()
   // People think; a load that fills the machine would only measure the machine.
   await pause(40)
