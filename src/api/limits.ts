@@ -2,6 +2,7 @@
  * The limits of the API: each credential has its own, and all credentials of an account share one, so that many keys are not many limits. Counting is
  * `security/rate-limit.ts`'s.
  */
+import type { Spent } from '../keys/allowance.ts'
 import type { Standing } from '../security/rate-limit.ts'
 import type { CredentialParts } from './presented.ts'
 
@@ -26,6 +27,25 @@ export function takeLimits(parts: Pick<CredentialParts, 'limiter'>, counted: Cou
 /** As `takeLimits`, without counting. */
 export function lookAtLimits(parts: Pick<CredentialParts, 'limiter'>, counted: Counted): Promise<Standing | undefined> {
   return both(counted, (policy, key) => parts.limiter.look(policy, key))
+}
+
+/** Whoever acts in a token, the present one first (RFC 8693 §4.1). */
+interface Actor {
+  readonly sub: string
+  readonly act?: Actor
+}
+
+/** Spends one call of every key that a token was made from; the refusal of the first that has nothing left. */
+export async function spendKeysBehind(
+  { spendKey }: Pick<CredentialParts, 'spendKey'>,
+  act: Actor | undefined,
+): Promise<Extract<Spent, { allowed: false }> | undefined> {
+  for (let actor = act; actor; actor = actor.act) {
+    const keyId = /^(?:api_key|personal_access_token):(.+)$/.exec(actor.sub)?.[1]
+    const spent = keyId === undefined ? undefined : await spendKey(keyId)
+    if (spent && !spent.allowed) return spent
+  }
+  return undefined
 }
 
 async function both(

@@ -3,6 +3,7 @@
  */
 import type { Account } from '../accounts/account.ts'
 import type { HttpContext } from '../http/server.ts'
+import type { Spent } from '../keys/allowance.ts'
 import type { Explanation, Verdict } from '../keys/check.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { Key } from '../keys/key.ts'
@@ -46,6 +47,8 @@ export interface CredentialParts {
     scope: string,
     from: { ip: string; userAgent: string },
   ) => Promise<{ readonly id: string }>
+  /** Spends one call of a key, for a token that was made from it. */
+  readonly spendKey: (keyId: string) => Promise<Spent>
   /** Counts a call that an app made with one of its access tokens. */
   readonly countApp: (clientId: string, call: { outcome: 'ok' | 'denied' | 'limited'; at: number }) => void
   readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }

@@ -80,10 +80,19 @@ export function keyRefusal(parts: Place, denied: Denied, lift?: Lift): AppError 
   const behind = { errorRef, reason }
   if (outside === 'insufficient_scope') return insufficientScope(parts, needed, behind, lift)
   if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', behind)
-  return new AppError('rate_limited', 'This key has used up what it may do for now.', {
-    details: { retryAfterSeconds, policy: keyStanding(denied)?.policy ?? reason, ...behind },
-  })
+  return usedUp({ retryAfterSeconds, policy: keyStanding(denied)?.policy ?? reason, ...behind })
 }
+
+/** The key behind a token has nothing left to spend. */
+export function keySpent({ reason, quota, retryAfterSeconds = 1 }: SpentKey, errorRef: string): AppError {
+  return usedUp({ retryAfterSeconds, policy: quota ? 'key_quota' : reason, errorRef, reason })
+}
+
+function usedUp(details: { retryAfterSeconds: number; policy: string; errorRef: string; reason: string }): AppError {
+  return new AppError('rate_limited', 'This key has used up what it may do for now.', { details })
+}
+
+type SpentKey = Pick<Denied, 'reason' | 'quota' | 'retryAfterSeconds'>
 
 /** How a key stands under the tightest of its limits: the server's for every credential, or its own quota. */
 export function keyStanding({ limit, quota }: Pick<Verdict, 'limit' | 'quota'>): Standing | undefined {

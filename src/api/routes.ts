@@ -76,6 +76,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
     ...parts,
     checkKey: keys.check as CredentialParts['checkKey'],
     explainKey: keys.explain,
+    spendKey: keys.spend,
     askLift: keys.elevations.ask,
     countApp: parts.appUsage.count,
     denials: keys.denials,

@@ -6,9 +6,9 @@ import type { HttpContext } from '../http/server.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
 import { type ApiCaller, tokenCaller } from './caller.ts'
-import { takeLimits, tokenCounted } from './limits.ts'
+import { spendKeysBehind, takeLimits, tokenCounted } from './limits.ts'
 import { agentOf, type CredentialParts, callerOf, requestLine, schemeOf } from './presented.ts'
-import { insufficientScope, invalidToken, rateLimited, tellStanding } from './refusals.ts'
+import { insufficientScope, invalidToken, keySpent, rateLimited, tellStanding } from './refusals.ts'
 
 interface TokenAttempt {
   readonly scheme: string
@@ -33,7 +33,7 @@ export async function useToken(
   const credential = `access_token:${claims.jti}`
   const ownerId = await ownerOf(parts, claims)
   const noted = async (reason: string, detail: string) => {
-    count(reason === 'rate_limited' ? 'limited' : 'denied')
+    count(LIMITED.has(reason) ? 'limited' : 'denied')
     return { errorRef: await noteDenial(parts, ctx, { ownerId, credential, reason, detail }), reason }
   }
   parts.bearers.remember(ctx, { ownerId, credential })
@@ -45,10 +45,14 @@ export async function useToken(
   const held = claims.scope?.split(' ') ?? []
   const missing = needed.filter((scope) => !held.includes(scope))
   if (missing.length > 0) throw insufficientScope(place, needed, await noted('scope_missing', missing.join(' ')))
+  const spent = await spendKeysBehind(parts, claims.act)
+  if (spent) throw keySpent(spent, (await noted(spent.reason, claims.act?.sub ?? '')).errorRef)
   count('ok')
   const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)
   return tokenCaller({ claims, isNarrower, account, caller: callerOf(ctx, claims.sub, claims.act?.sub), limit })
 }
+
+const LIMITED: ReadonlySet<string> = new Set(['rate_limited', 'quota_exceeded', 'budget_spent'])
 
 type Claims = Extract<CheckedToken, { ok: true }>['claims']
 

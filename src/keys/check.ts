@@ -2,7 +2,7 @@
  * Using a key: `check` decides, spends and counts; `explain` decides by the same rule and leaves no trace. A refusal says outside no more
  * than it must; its exact cause is stored for the owner. How an answer is put on the wire is left to `api/` and `oidc/`.
  */
-import type { Allowance, Link, QuotaStanding } from './allowance.ts'
+import type { Allowance, Link, QuotaStanding, Spent } from './allowance.ts'
 import {
   type Asked,
   type DecidedReason,
@@ -83,6 +83,11 @@ export interface Checking {
   explain(credential: string, asked: Asked): Promise<Explanation>
   /** Whether what was made from the key still counts: the key, its ancestors and its owner are alive. From where it is used does not matter. */
   stands(id: string): Promise<boolean>
+  /**
+   * Spends one call of the key and its ancestors, for a call with a token that was made from it: exchanging a key must not stretch its quota or budget.
+   * Costs no store call where there is neither.
+   */
+  spend(id: string): Promise<Spent>
 }
 
 interface Dependencies {
@@ -149,6 +154,10 @@ export function createChecking(dependencies: Dependencies): Checking {
       if (!spent.allowed) return { allowed: false, reason: spent.reason, key, ...ownerOf(known) }
       const { owner, scopes } = allowedFor(known, key, decision.scopes)
       return { allowed: true, scopes, key, owner }
+    },
+    async spend(id) {
+      const known = await look.findById(id as KeyId)
+      return known ? allowance.spend(chainOf(known)) : { allowed: true }
     },
     async stands(id) {
       const known = await look.findById(id as KeyId)

@@ -217,6 +217,26 @@ test('TK13: what cannot be exchanged is refused in the words of RFC 8693', async
   assert.equal((await exchange(key)).body.error, 'invalid_request')
 })
 
+test('attack: exchanging does not stretch a budget or a quota: calls with the JWT are paid by the key and by what is above it', async () => {
+  const root = await makeKey(licet, ada.accountId, { mayCreateChildren: true, callBudget: 6, scopes: ['data:read'] })
+  const json = { name: 'Child', scopes: ['data:read'], call_budget: 3 }
+  const child = await callApi(licet.issuer, 'POST', `/api/v1/keys/${root.id}/children`, { token: root.key, json })
+  assert.equal(child.status, 201, child.text)
+  const jwt = async (key: string) => (await exchange(key)).body.access_token
+  const me = (token: string) => callApi(licet.issuer, 'GET', '/api/v1/accounts/me', { token })
+  const ofChild = await jwt(child.body.key)
+  assert.deepEqual([(await me(ofChild)).status, (await me(ofChild)).status], [200, 200])
+  const spent = await me(ofChild)
+  assert.equal(spent.status, 429, spent.text)
+  assert.equal((await ada.call('GET', `/api/v1/denials/${spent.body.error_ref}`)).body.reason, 'budget_spent')
+  // Of the six, one made the child and three were the child's.
+  const ofRoot = await jwt(root.key)
+  assert.deepEqual([(await me(ofRoot)).status, (await me(ofRoot)).status], [200, 429])
+  const quick = await makeKey(licet, ada.accountId, { quota: { requests: 2, windowSeconds: 60 } })
+  const ofQuick = await jwt(quick.key)
+  assert.deepEqual([(await me(ofQuick)).status, (await me(ofQuick)).status], [200, 429])
+})
+
 test('an exchange spends of the key, and says when nothing is left', async () => {
   const { key } = await makeKey(licet, ada.accountId, { quota: { requests: 2, windowSeconds: 60 } })
   assert.deepEqual([(await exchange(key)).status, (await exchange(key)).status], [200, 200])
