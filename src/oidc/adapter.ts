@@ -39,8 +39,8 @@ export function createArtefactAdapter({ store, vault, now }: AdapterParts, model
     // At the token endpoint a used refresh token may be an honest retry: `refresh.ts` decides, once the request has been checked.
     if (payload && model === 'RefreshToken' && currentContext()?.oidc.route === 'token') delete payload.consumed
     // Kept for its owner's sake only: by our clock it has ended.
-    if (payload && model === 'RefreshToken' && (payload.exp ?? Infinity) * 1000 <= now()) return { ...payload, exp: 1 }
-    return payload
+    const isOver = model === 'RefreshToken' && (stored.expiresAt ?? Infinity) - EXPLAINED_SECONDS * 1000 <= now()
+    return payload && isOver ? { ...payload, exp: 1 } : payload
   }
 
   const known = (id: string) => currentWork().loaded.get(`${kind}:${id}`)
