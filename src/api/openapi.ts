@@ -62,7 +62,7 @@ export function statusesOf({ method, path, access, input, file, status }: Route)
 const pathOf = (path: string): string => path.replace(/:(\w+)/g, '{$1}').replace(/\/\*$/, '/{path}')
 
 function operationOf(route: Route, method: string): Json {
-  const { path, access, summary, input, file, output, status } = route
+  const { path, access, summary, input, file, status } = route
   const takesBody = input !== undefined && ['POST', 'PUT', 'PATCH'].includes(route.method)
   const isOpen = access.name === 'anyone'
   return {
@@ -76,9 +76,7 @@ function operationOf(route: Route, method: string): Json {
     ...(input && takesBody
       ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(input, 'input') } } } }
       : {}),
-    responses: Object.fromEntries(
-      statusesOf(route).map((one) => [one, one === status ? answer(output) : refusal(one)]),
-    ),
+    responses: Object.fromEntries(statusesOf(route).map((one) => [one, one === status ? answer(route) : refusal(one)])),
   }
 }
 
@@ -87,7 +85,8 @@ function fileBody({ types }: NonNullable<Route['file']>): Json {
   return { required: true, content: Object.fromEntries(types.map((type) => [type, {}])) }
 }
 
-function answer(output: z.ZodType | undefined): Json {
+function answer({ output, outputType }: Route): Json {
+  if (outputType) return { description: 'Done.', content: { [outputType]: { schema: {} } } }
   if (!output) return { description: 'Done.' }
   return { description: 'Done.', content: { 'application/json': { schema: schemaOf(output, 'output') } } }
 }

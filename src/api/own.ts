@@ -45,6 +45,7 @@ export function createOwnRoutes(parts: OwnParts): readonly Route[] {
     get('/api/v1/activity.ndjson')
       .needs(read)
       .takes(z.object(Filter))
+      .givesFile('application/x-ndjson')
       .says('The newest 10,000 records of the same as a file, one JSON object a line.')
       .does(async ({ caller, input }) => ({
         kind: 'text',

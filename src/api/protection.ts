@@ -8,7 +8,7 @@ import type { Accounts } from '../accounts/accounts.ts'
 import type { Deletion } from '../accounts/deletion.ts'
 import type { EmailChange } from '../accounts/email-change.ts'
 import type { EditableAttribute } from '../accounts/fields.ts'
-import { AppError } from '../errors.ts'
+import { AppError, hasCode } from '../errors.ts'
 import { type AccessRule, type Answer, post, type Route } from '../http/route.ts'
 import type { PersonCaller } from './guarded.ts'
 import { isoTime, json } from './own.ts'
@@ -69,6 +69,7 @@ export function createProtectionRoutes(parts: ProtectionParts): readonly Route[]
       .does(async ({ caller, input }) => confirm(emailChange, caller, input, editable)),
     post('/api/v1/accounts/me/export')
       .needs(guarded)
+      .gives(200, z.record(z.string(), z.unknown()))
       .says('Everything held about your account.')
       .does(async ({ caller }) => json(await parts.exportAccount(caller.account.id))),
     post('/api/v1/accounts/me/deletion')
@@ -94,10 +95,21 @@ async function confirm(
   { id, code }: z.infer<typeof Confirmation>,
   editable: readonly EditableAttribute[],
 ): Promise<Answer> {
-  const tried = await emailChange.confirmByCode(caller, account.id, id, code)
+  const tried = await emailChange.confirmByCode(caller, account.id, id, code).catch(expired)
   if (tried.kind === 'proven') return profile(tried.account, editable)
-  const detail = tried.kind === 'wrong' ? 'This code is not right.' : 'Too many wrong codes: ask for another one.'
+  const detail = WRONG[tried.kind]
   throw new AppError('invalid_request', detail, {
     details: { fields: [{ pointer: '/code', code: tried.kind, detail }] },
   })
+}
+
+const WRONG = {
+  wrong: 'This code is not right.',
+  limited: 'Too many wrong codes: ask for another one.',
+  gone: 'This code has been used, was replaced or has expired: ask for another one.',
+}
+
+function expired(error: unknown): { kind: 'gone' } {
+  if (hasCode(error, 'gone')) return { kind: 'gone' }
+  throw error
 }

@@ -85,6 +85,8 @@ export interface Route {
   readonly file?: FileField
   readonly status: number
   readonly output?: ZodType
+  /** The media type of an answer that is a file and no JSON. */
+  readonly outputType?: string
   /** One sentence for the API reference. */
   readonly summary?: string
   /** Unless given: `api` below `/api/` and `/.well-known/`, else `page`. */
@@ -107,6 +109,8 @@ interface Guarded<C, I> {
   ): Guarded<C, I & { readonly [name in F]?: Uint8Array }>
   /** `output` documents and, in tests, checks the JSON answer. */
   gives<S extends ZodType>(status: number, output?: S): Guarded<C, I>
+  /** The answer is a file of that media type. */
+  givesFile(type: string): Guarded<C, I>
   says(summary: string): Guarded<C, I>
   as(surface: Surface): Guarded<C, I>
   /** Answers preflights and lets every origin read, without credentials. */
@@ -127,6 +131,7 @@ function guarded<C, I>(draft: Draft): Guarded<C, I> {
     takes: (input) => guarded({ ...draft, input }),
     carries: (file) => guarded({ ...draft, file }),
     gives: (status, output) => guarded({ ...draft, status, ...(output ? { output } : {}) }),
+    givesFile: (outputType) => guarded({ ...draft, outputType }),
     says: (summary) => guarded({ ...draft, summary }),
     as: (surface) => guarded({ ...draft, surface }),
     forEveryOrigin: () => guarded({ ...draft, isForEveryOrigin: true }),

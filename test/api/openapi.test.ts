@@ -133,6 +133,9 @@ const fitting: Readonly<Record<string, readonly string[]>> = {
   allowed_ips: ['203.0.113.7', '2001:db8::/48'],
   redirect_uris: ['https://a.example/callback'],
   type: ['web', 'spa'],
+  // The owner stays: what would end the token that asks is refused.
+  password: ['short'],
+  email: ['nobody@example.test'],
 }
 
 /** A value that the schema allows, as far as it says. */
