@@ -32,15 +32,17 @@ export interface Sample {
 export interface Load {
   readonly amount: number
   readonly connections?: number
+  /** What a good answer is; `2xx` if not given. */
+  readonly expects?: '2xx' | '3xx'
   /** Called for each connection, to change its body from answer to answer. */
   readonly each?: (client: autocannon.Client, index: number) => void
 }
 
-/** @throws Error when any answer is not 2xx: a server that refuses is fast, and no measurement. */
+/** @throws Error when any answer is another than expected: a server that refuses is fast, and no measurement. */
 export async function measure(
   target: Target,
   request: Request,
-  { amount, connections = CONNECTIONS, each }: Load,
+  { amount, connections = CONNECTIONS, expects = '2xx', each }: Load,
 ): Promise<Sample> {
   let index = 0
   let lastAnswerAt = 0
@@ -66,9 +68,10 @@ export async function measure(
   })
   const seconds = (lastAnswerAt - began) / 1000
   const after = await target.process.usage()
-  const { non2xx, errors, timeouts } = result
-  if (non2xx + errors + timeouts > 0)
-    throw new Error(`${target.name} ${request.path}: ${non2xx} refused, ${errors} failed\n${target.process.output()}`)
+  const { errors, timeouts } = result
+  const refused = amount - errors - timeouts - result[expects]
+  if (refused + errors + timeouts > 0)
+    throw new Error(`${target.name} ${request.path}: ${refused} refused, ${errors} failed\n${target.process.output()}`)
   return {
     requestsPerSecond: amount / seconds,
     cpuMicroseconds: (after.cpuMicroseconds - before.cpuMicroseconds) / amount,

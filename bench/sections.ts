@@ -6,6 +6,7 @@ import { firstSignIn } from './flow.ts'
 import { growth } from './growth.ts'
 import { kit } from './kit.ts'
 import { pages, sessionLists } from './pages.ts'
+import { registration } from './registration.ts'
 import { signIns } from './sign-ins.ts'
 import { clientCredentials, documents, limits, refresh } from './tokens.ts'
 import { workers } from './workers.ts'
@@ -30,4 +31,5 @@ export const sections: Readonly<Record<string, Section>> = {
   sessions: sessionLists,
   growth,
   kit,
+  registration,
 }

@@ -32,6 +32,8 @@ test('every measurement of the benchmark runs and prints its figures', { skip: s
     'Pages, median',
     'An account with 100 sessions',
     'by how many grants are stored',
+    'Authorize, by how the app is known',
+    'anonymous registrations',
   ])
     assert.ok(stdout.includes(heading), `${heading} is missing in:\n${stdout}`)
   assert.match(stdout, /Licet on SQLite +\d+\/s ±\d+ % +\d+ µs CPU .*ratio \d+\.\d\d \(by CPU \d+\.\d\d\), aim 0\.85/)
