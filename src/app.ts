@@ -434,7 +434,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       limitProof,
       asksTesters: config.unverifiedApps.policy === 'testers',
       async preview(app, account, request, backUrl) {
-        const asked = await engine.preview(app, account, request)
+        const asked = await engine.preview((await engine.clients.app(app.clientId)) ?? app, account, request)
         const rules = { scope: engine.resources.rule, defaultDuration: config.consent.defaultDuration }
         return asked && consentPreview(asked, rules, backUrl)
       },

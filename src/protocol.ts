@@ -174,6 +174,7 @@ function oidcSettings(config: Core['config']): OidcSettings {
     historySeconds: config.retention.activitySeconds,
     explain: config.debug,
     assertions: assertionsOf(config),
+    unverified: config.unverifiedApps,
     selfRegistration: config.dynamicRegistration.policy !== 'off',
     clientDocuments: config.clientDocuments.policy !== 'off',
   }

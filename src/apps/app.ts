@@ -101,7 +101,16 @@ export interface AppRecord extends AppFields {
   readonly updatedAt: number
 }
 
+/** What holds for an app while nobody has verified it, where the operator has set bounds. */
+export interface Trial {
+  readonly scopes?: readonly string[] | undefined
+  /** Addresses, case-folded; absent where everybody may use it. */
+  readonly testers?: ReadonlySet<string>
+}
+
 export interface App extends AppRecord {
+  /** Worked out where it is used; never stored. */
+  readonly trial?: Trial
   readonly clientId: ClientId
   /** `self_registered`: not stored, its id says everything. `document`: its id is the address of what says everything. */
   readonly source: 'configuration' | 'stored' | 'self_registered' | 'document'

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type ShimName, shimNames, shims } from '../shims.ts'
 import { scopeName } from './tokens.ts'
-import { listOf, onOff, option, seconds, webUrl, wholeNumber, words } from './values.ts'
+import { listOf, onOff, option, seconds, webUrl, words } from './values.ts'
 
 const appTypes = ['web', 'spa', 'native', 'device', 'service'] as const
 const authMethods = [
@@ -196,27 +196,16 @@ const mcp = z
   .strictObject({ shims: option(switches.prefault({} as never), 'What is mended for clients that need it.') })
   .transform((file) => ({ shimsOff: shimNames.filter((name) => !file.shims[name]) }))
 
-const unverifiedApps = z
-  .strictObject({
-    policy: option(
-      z.enum(['open', 'testers']).default('open'),
-      'Who may use an app that a developer registered and nobody has verified: everybody, with a warning, or its owner and the people named in it.',
-    ),
-    most_accounts: option(
-      z.union([z.literal('off'), wholeNumber(1, 1_000_000)]).prefault('off'),
-      'How many accounts may let such an app in, about; `off`: any number.',
-      { takes: 'number or off' },
-    ),
-    scopes: option(z.array(scopeName).optional(), 'What unverified apps may ask for.', {
-      takes: 'list of scopes',
-      unset: 'every scope that third parties may ask for',
-    }),
-  })
-  .transform((file) => ({
-    policy: file.policy,
-    mostAccounts: file.most_accounts === 'off' ? null : file.most_accounts,
-    scopes: file.scopes,
-  }))
+const unverifiedApps = z.strictObject({
+  policy: option(
+    z.enum(['open', 'testers']).default('open'),
+    'Who may use an app that a developer registered and nobody has verified: everybody, with a warning, or its owner and the people named in it.',
+  ),
+  scopes: option(z.array(scopeName).optional(), 'What unverified apps may ask for.', {
+    takes: 'list of scopes',
+    unset: 'every scope that third parties may ask for',
+  }),
+})
 
 const developerResources = z.strictObject({
   policy: option(

@@ -99,6 +99,14 @@ export interface Unverified {
   readonly cancelAction?: string
 }
 
+/** An app that is still being tried, and somebody who is not among its testers. */
+export interface OnTrial {
+  readonly app: AskingApp
+  readonly account: ShownAccount
+  readonly switchAction: string
+  readonly cancelAction: string
+}
+
 export interface NewPassword {
   readonly email: string
   readonly minimumPasswordLength: number
@@ -128,6 +136,7 @@ export interface SignInViews {
   'interactions/verify': Verify
   'interactions/verify-link': VerifyLink
   'interactions/unverified': Unverified
+  'interactions/trial': OnTrial
   'interactions/recovered': { readonly signInUrl: string }
   'interactions/recover': { readonly isMissing?: true }
   'interactions/new-password': NewPassword

@@ -29,7 +29,7 @@ import {
   totpWay,
 } from './second-factor.ts'
 import { type Doors, missingFields, passwordSignIn, problemOf, SignInForm, signInPage } from './sign-in.ts'
-import { type BeginVerification, unverifiedPage, verifyFirst } from './unverified.ts'
+import { type BeginVerification, heldBackPage, verifyFirst } from './unverified.ts'
 
 export interface FlowParts extends ConsentRules {
   readonly interactions: Interactions
@@ -147,7 +147,7 @@ function stagePage(parts: FlowParts, progress: Progress, signInAgain: SignInAgai
 
 /** What is left for somebody who has signed in: to consent, unless their address has to be proven first. */
 function lastPage(open: OpenInteraction, rules: ConsentRules) {
-  return open.isHeldBack ? unverifiedPage(open) : consentPage(open, rules)
+  return open.isHeldBack ? heldBackPage(open) : consentPage(open, rules)
 }
 
 function unlessExpired<I>(handler: Handler<I, Visited, unknown>): Handler<I, Opened, unknown> {

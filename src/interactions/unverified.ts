@@ -1,6 +1,6 @@
 /**
  * An account whose address nobody has proven lets no app in: in place of the consent page it is told what to do, and comes back here once the address
- * is proven. That nothing else leads past it is the protocol's (`oidc/policy.ts`).
+ * is proven. An app that is still being tried is for those its developer named. That nothing else leads past it is the protocol's (`oidc/policy.ts`).
  *
  *   POST /interaction/:uid/verify   sends the mail and goes to the page of its code
  */
@@ -14,8 +14,17 @@ import { shownApp } from './shown.ts'
 /** Sends the mail that proves the address; the cookie that the page of its code needs. */
 export type BeginVerification = (account: Account, returnTo: string) => Promise<Cookie>
 
-export function unverifiedPage({ app, account, redirectUri, uid }: OpenInteraction): PageAnswer {
+export function heldBackPage({ app, account, redirectUri, uid }: OpenInteraction): PageAnswer {
   if (!account) throw new TypeError('only somebody who has signed in can be held back')
+  if (account.emailVerified) {
+    const model = {
+      app: shownApp(app, redirectUri),
+      account: shownAccount(account),
+      switchAction: `/interaction/${uid}/switch`,
+      cancelAction: `/interaction/${uid}/deny`,
+    }
+    return { ...page('interactions/trial', model), csrfScope: uid }
+  }
   const model = {
     app: shownApp(app, redirectUri),
     account: shownAccount(account),
@@ -33,7 +42,7 @@ export function verifyFirst<V extends OpenInteraction>(
 ): Handler<unknown, V, unknown> {
   return async ({ caller: interaction }) => {
     const { account, isHeldBack, uid } = interaction
-    if (!account || !isHeldBack) return stage(interaction)
+    if (!account || !isHeldBack || account.emailVerified) return stage(interaction)
     return { kind: 'redirect', location: '/verify', cookies: [await begin(account, `/interaction/${uid}`)] }
   }
 }

@@ -11,6 +11,7 @@ import type { Clients } from './clients.ts'
 import type { ProtocolAccount } from './policy.ts'
 import type { Resources } from './resources.ts'
 import type { OidcSettings } from './settings.ts'
+import { isOutsider } from './trial.ts'
 import { servedOrRefused } from './work.ts'
 
 /** What the protocol asks of the account domain. */
@@ -41,6 +42,9 @@ export function createAccountFinder(accounts: AccountSource, claims: OidcSetting
     const account = await servedOrRefused(() => accounts.find(id))
     const signedInAt = token === undefined ? ctx.oidc.session?.loginTs : token.authTime
     if (!stands(account, signedInAt)) return undefined
+    const asking = token && (await clients.app(ctx.oidc.client?.clientId ?? ''))
+    // Whoever is a tester no longer: what they obtained ends with the next use.
+    if (asking && isOutsider(account, asking)) return undefined
     return {
       accountId: account.id,
       account,

@@ -7,6 +7,7 @@ import type { App } from '../apps/app.ts'
 import { appTypes } from '../apps/app-types.ts'
 import { CONNECTION } from './details.ts'
 import { GRANT_EXCHANGE } from './key-tokens.ts'
+import { type TrialRules, trialOf } from './trial.ts'
 import { GRANT_JWT_BEARER } from './workloads.ts'
 
 export const GRANT_DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -33,16 +34,21 @@ interface ClientParts {
   readonly now: () => number
   /** Whether the app may present identity assertions. */
   readonly mayAssert: (app: App) => boolean
+  readonly unverified: TrialRules
 }
 
-export function createClients({ apps, now, mayAssert }: ClientParts): Clients {
+export function createClients({ apps, now, mayAssert, unverified }: ClientParts): Clients {
   const remembered = new Map<string, { until: number; app: App | undefined; metadata: AdapterPayload | undefined }>()
 
+  const onTrial = (app: App): App => {
+    const trial = trialOf(app, unverified)
+    return trial ? { ...app, trial } : app
+  }
   const look = async (clientId: string) => {
     const known = remembered.get(clientId)
     if (known && known.until > now()) return known
     const found = await apps.find(clientId)
-    const app = found?.suspended ? undefined : found
+    const app = found?.suspended ? undefined : found && onTrial(found)
     const metadata = app && unlessChanged(known?.metadata, clientMetadata(app, mayAssert(app)))
     const entry = { until: now() + REMEMBER_MS, app, metadata }
     if (remembered.size >= REMEMBER_AT_MOST) remembered.clear()

@@ -79,7 +79,7 @@ export function createPieces(parts: EngineParts) {
   const hints = createStepUpHints(store)
   const { hook } = settings.claims
   const mayAssert = (app: App) => federation.issuers.some((issuer) => mayPresent(issuer, app))
-  const clients = createClients({ apps: parts.apps, now, mayAssert })
+  const clients = createClients({ apps: parts.apps, now, mayAssert, unverified: settings.unverified })
   const sessionIdleSeconds = settings.lifetimes.sessionIdle
   return {
     askHook: hook && createClaimsHook(hook, parts.hookFetch, events.hookFailed),

@@ -17,6 +17,7 @@ import { accumulated, askedScopes, type Plan, planGrant, withConnections } from 
 import { canonical, type Resources } from './resources.ts'
 import { IDENTITY, isEmpty } from './scope-map.ts'
 import { stepUpChecks } from './step-up.ts'
+import { isOutsider } from './trial.ts'
 import { workOf } from './work.ts'
 
 const { Check, Prompt, base } = interactionPolicy
@@ -108,10 +109,10 @@ function newGrant(provider: Provider, accountId: string, clientId: string, plan:
 
 /**
  * True where the account may not let an app in yet: an address that nobody has proven may be somebody else's, and whoever signed up with it would
- * act under that name. The operator's own apps are entered all the same.
+ * act under that name. The operator's own apps are entered all the same. And where an app is still being tried by others.
  */
-export function isHeldBack({ emailVerified }: Account, { firstParty }: App): boolean {
-  return !emailVerified && !firstParty
+export function isHeldBack(account: Account, app: App): boolean {
+  return (!account.emailVerified && !app.firstParty) || isOutsider(account, app)
 }
 
 /** Apps whose redirect anyone on the device could receive are never answered without asking (RFC 8252 §8.6). */

@@ -59,6 +59,7 @@ export function createResources({ resources, scopes, brought, now }: ResourcePar
     return resource.scopes.filter((scope) => {
       const rule = rules.get(scope)
       if (!rule || !open.includes(scope)) return false
+      if (app.trial?.scopes && !app.trial.scopes.includes(scope)) return false
       if (rule.access === 'admin') return app.firstParty && app.type !== 'service'
       return rule.thirdParty || app.firstParty
     })
@@ -95,7 +96,7 @@ export function createResources({ resources, scopes, brought, now }: ResourcePar
     allowed,
     standardScopes(app, resource) {
       const own = allowed(app, resource).filter((scope) => app.scopes.includes(scope))
-      return own.length > 0 ? own : resource.defaultScopes
+      return own.length > 0 ? own : resource.defaultScopes.filter((scope) => app.trial?.scopes?.includes(scope) ?? true)
     },
   }
 }

@@ -3,6 +3,7 @@
  * Lifetimes are seconds.
  */
 import type { Connection, ConnectionsHook } from './connections.ts'
+import type { TrialRules } from './trial.ts'
 
 export type Access = 'read' | 'write' | 'admin'
 
@@ -78,6 +79,8 @@ export interface OidcSettings {
   readonly explain: boolean
   /** Whose assertions are taken as a grant: nobody's, those of programs, or those about people too. */
   readonly assertions: 'none' | 'workload' | 'identity'
+  /** What apps may do that nobody has verified. */
+  readonly unverified: TrialRules
   /** Whether apps may register themselves, at `/register`. */
   readonly selfRegistration: boolean
   /** Whether a client id may be the address of a metadata document. */

@@ -7,6 +7,12 @@ import { account, asked, codes, totp } from './samples-person.ts'
 const app = { name: 'Notebook Studio', host: 'notebook.example', standing: 'verified' } as const
 
 export const signInSamples = {
+  trial: page('interactions/trial', {
+    app: { name: 'Desk Agent', host: '127.0.0.1:33418', standing: 'unverified' },
+    account,
+    switchAction: '/interaction/sample/switch',
+    cancelAction: '/interaction/sample/deny',
+  }),
   'sign-in-passkey': page('interactions/sign-in', {
     app,
     email: '',
