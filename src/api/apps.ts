@@ -10,10 +10,11 @@ import { getOwnApp, refuseMoreApps } from '../apps/ownership.ts'
 import type { Publishers } from '../apps/publishers.ts'
 import type { AppChange } from '../apps/records.ts'
 import { type Answer, del, get, patch, post, type Route } from '../http/route.ts'
+import type { Store } from '../storage/store.ts'
 import type { ApiCaller } from './caller.ts'
 import type { Credentials } from './credentials.ts'
-import { ownerOf } from './own.ts'
-import { App as AppShape, Challenge, IssuedApp as IssuedAppShape, pageOf } from './shapes.ts'
+import { ownerOf, shownRecord } from './own.ts'
+import { Activity, App as AppShape, Challenge, IssuedApp as IssuedAppShape, pageOf } from './shapes.ts'
 
 export interface ProofParts {
   readonly publishers: Pick<Publishers, 'challenge' | 'prove'>
@@ -24,6 +25,7 @@ export interface ProofParts {
 interface AppParts extends ProofParts {
   readonly credentials: Credentials
   readonly apps: Pick<Apps, 'create' | 'find' | 'list' | 'change' | 'remove'>
+  readonly store: Pick<Store, 'read'>
   readonly now: () => number
 }
 
@@ -71,7 +73,7 @@ const Page = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
 
-export function createAppRoutes({ credentials, apps, publishers, limitProof, now }: AppParts): readonly Route[] {
+export function createAppRoutes({ credentials, apps, publishers, limitProof, store, now }: AppParts): readonly Route[] {
   const read = credentials.bearer('api:read')
   const getOwned = (caller: ApiCaller, clientId = ''): Promise<App> => getOwnApp(apps, ownerOf(caller), clientId)
   const shown = (app: App) => describeApp(app, now())
@@ -106,6 +108,16 @@ export function createAppRoutes({ credentials, apps, publishers, limitProof, now
       .gives(200, AppShape)
       .says('One app of yours.')
       .does(async ({ caller, params }) => json(shown(await getOwned(caller, params['id'])))),
+    get('/api/v1/apps/:id/activity')
+      .needs(read)
+      .takes(Page)
+      .gives(200, pageOf(Activity))
+      .says('What an app of yours did by itself, newest first; the same again within 15 minutes is not repeated.')
+      .does(async ({ caller, params, input: { cursor, limit } }) => {
+        const { clientId } = await getOwned(caller, params['id'])
+        const page = await store.read(clientId, { limit, ...(cursor === undefined ? {} : { cursor }) })
+        return json({ items: page.items.map(shownRecord), next_cursor: page.nextCursor ?? null })
+      }),
     patch('/api/v1/apps/:id')
       .needs(credentials.personal('api:write'))
       .takes(ChangeBody)

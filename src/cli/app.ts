@@ -8,12 +8,15 @@ import { type App, describeApp, type JwkSet } from '../apps/app.ts'
 import { type AppAuth, type AppType, appTypes } from '../apps/app-types.ts'
 import type { Apps, IssuedApp } from '../apps/apps.ts'
 import { judgeRedirectUris, type RedirectWarning } from '../apps/redirect-uris.ts'
+import type { Store } from '../storage/store.ts'
+import { addAppActivity } from './app-activity.ts'
 import { badUsage, say, terminal } from './program.ts'
 import { type Desk, listFields, type OpenCore, operator, withCore } from './with-core.ts'
 
 interface AppCore {
   readonly apps: Apps
   readonly now: () => number
+  readonly store: Pick<Store, 'read'>
 }
 
 interface CreateOptions {
@@ -72,6 +75,7 @@ export function addAppCommands(program: Command, openCore: OpenCore<AppCore>, de
   const { output = terminal } = desk
   const app = program.command('app').description('programs that ask for tokens')
   addCreate(app, openCore, desk)
+  addAppActivity(app, openCore, desk)
 
   app
     .command('list')

@@ -5,9 +5,8 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
-import { createRecently } from '../recently.ts'
-import { type AccessTokenClaims, type Family, grantOf } from './access-tokens.ts'
-import { type Actor, actorsOf } from './actors.ts'
+import type { AccessTokenClaims } from './access-tokens.ts'
+import { createActing } from './acting.ts'
 import type { ConsentAnswer } from './grants.ts'
 import { type Artefact, type Redemption, workOf } from './work.ts'
 
@@ -24,31 +23,11 @@ export interface EventSinks {
   readonly now: () => number
 }
 
-/** One exchange of an access token. */
-export interface Delegated {
-  readonly subject: AccessTokenClaims
-  readonly act: Actor
-  readonly resource: string
-  readonly scopes: readonly string[]
-  readonly family?: Family
-}
-
-/** One identity assertion that was redeemed. */
-interface Asserted {
-  readonly accountId: string
-  readonly issuer: string
-  readonly resource: string
-  readonly scopes: readonly string[]
-}
-
-/** The same act within this time is one entry (per process). */
-const SAME_MS = 15 * 60_000
-
 export type ProtocolEvents = ReturnType<typeof createEvents>
 
-export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse, unexpected, warn, now }: EventSinks) {
-  // The same app acts for the same person again and again: the trail says that it does, and when, not each single time.
-  const recently = createRecently({ now, forMs: SAME_MS, atMost: 10_000 })
+export function createEvents(sinks: EventSinks) {
+  const { audit, callerOf, keepApp, tokenIssued, tellReuse, unexpected, warn } = sinks
+  const acting = createActing(sinks)
 
   const noteReplayed = (ctx: KoaContextWithOIDC, { accountId = 'anonymous', clientId = '' }: Artefact): Promise<void> =>
     audit.note(callerOf(ctx), {
@@ -85,7 +64,10 @@ export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse,
   return {
     /** Subscribes to one provider; called again for each that replaces it. */
     listen(provider: Provider): void {
-      provider.on('grant.success', (ctx) => tokenIssued(String(ctx.oidc.params?.['grant_type'])))
+      provider.on('grant.success', (ctx) => {
+        tokenIssued(String(ctx.oidc.params?.['grant_type']))
+        if (ctx.oidc.entities.ClientCredentials) waitFor(ctx, acting.actedItself(ctx))
+      })
       provider.on('grant.revoked', (ctx) => waitFor(ctx, noteRevoked(ctx)))
       provider.on('server_error', (ctx, error) => {
         if (!hasCode(error, 'rate_limited')) unexpected(error, ctx.path)
@@ -144,33 +126,7 @@ export function createEvents({ audit, callerOf, keepApp, tokenIssued, tellReuse,
       const entry = { event: 'session.oldest_ended', outcome: 'done', accountId } as const
       await audit.note({ kind: 'system' }, { ...entry, details: { count } })
     },
-    /** An app acts for somebody with a token that it exchanged: told to whoever the token speaks for. True when that is news. */
-    async delegated(ctx: KoaContextWithOIDC, delegated: Delegated): Promise<boolean> {
-      const { subject, act, resource, scopes, family } = delegated
-      const name = [grantOf(subject) ?? subject.sub, ...actorsOf(act), resource, ...scopes].join(' ')
-      if (!recently.isNew(name)) return false
-      const details = { through: family?.clientId ?? subject.client_id, actors: actorsOf(act), resource, scopes }
-      const entry = {
-        event: 'agent.acted',
-        outcome: 'done',
-        accountId: subject.sub,
-        subject: act.sub,
-        details,
-      } as const
-      await audit.note(callerOf(ctx), entry).catch((error) => {
-        recently.forget(name)
-        throw error
-      })
-      return true
-    },
-    /** An identity provider said what an app may do for one of its people: told to that person, for no page asked. */
-    async asserted(ctx: KoaContextWithOIDC, { accountId, issuer, resource, scopes }: Asserted): Promise<void> {
-      const clientId = ctx.oidc.client?.clientId ?? ''
-      await keepApp(clientId)
-      const details = { issuer, resource, scopes }
-      const entry = { event: 'grant.asserted', outcome: 'done', accountId, subject: clientId, details } as const
-      await audit.note(callerOf(ctx), entry)
-    },
+    ...acting,
     unexpected: (ctx: KoaContextWithOIDC, error: unknown) => unexpected(error, ctx.path),
     noticeGivenUp: (error: unknown) => warn('a sign-out notice was given up', error),
     hookFailed: (error: unknown) => warn('the claims hook failed: its claims are left out', error),

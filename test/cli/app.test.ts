@@ -22,7 +22,7 @@ const web = ['app', 'create', '--name', 'Notes', '--type', 'web', '--redirect-ur
 function setUp(t: TestContext) {
   const desk = openTestStore(t)
   const apps = createApps({ ...desk, scopes, keyPrefix: 'licet', configured })
-  const openCore = async () => ({ apps, now: desk.now, close: async () => {} })
+  const openCore = async () => ({ apps, now: desk.now, store: desk.store, close: async () => {} })
   return { ...desk, apps, run: createRunner((program, io) => addAppCommands(program, openCore, io)) }
 }
 
@@ -187,4 +187,16 @@ test('what cannot be done is said on standard error and ends with 1, bad usage w
     assert.deepEqual([ran.code, ran.out], [code, ''], `${words.join(' ')}: ${ran.err}`)
     assert.match(ran.err, sentence)
   }
+})
+
+test('app activity shows what an app did by itself', async (t) => {
+  const { run, apps, audit } = setUp(t)
+  const { app } = await apps.create({ kind: 'operator' }, { name: 'Robot', type: 'service' })
+  const entry = { event: 'app.token_issued', outcome: 'done', accountId: app.clientId, subject: app.clientId } as const
+  await audit.note({ kind: 'app', id: app.clientId, ip: '192.0.2.1' }, { ...entry, details: { scopes: ['data:read'] } })
+  const shown = await run(['app', 'activity', app.clientId, '--json'])
+  const [newest] = shown.json<{ items: { event: string; ip: string; details: object }[] }>().items
+  assert.deepEqual([newest?.event, newest?.ip, newest?.details], [entry.event, '192.0.2.1', { scopes: ['data:read'] }])
+  assert.match((await run(['app', 'activity', app.clientId])).out, /app\.token_issued +192\.0\.2\.1/)
+  assert.equal((await run(['app', 'activity', 'nobody'])).code, 1)
 })

@@ -6,7 +6,7 @@ import { before, test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { ACCESS_TOKEN, type Cast, exchange, newCast, RECORDS, resources, signIn, TOOLS } from '../support/agents.ts'
 import { callApi, newOwner, ownApp } from '../support/api.ts'
-import { registerApp } from '../support/app-client.ts'
+import { appClient, basic, registerApp } from '../support/app-client.ts'
 import { operator } from '../support/licet.ts'
 import { dpop, newKey } from '../support/proofs.ts'
 import { onEveryStore } from '../support/stores.ts'
@@ -166,6 +166,29 @@ onEveryStore(
         assert.deepEqual((await api.introspect(atApi)).body, { active: false })
       })
     }
+
+    test('what a service does by itself, its owner reads, and nobody else', async () => {
+      const { issuer } = licet()
+      const owner = await newOwner(licet(), { app: await ownApp(licet()) })
+      const wish = { name: 'Robot', type: 'service', scopes: ['data:read'] }
+      const made = (await owner.call('POST', '/api/v1/apps', { json: wish })).body
+      const robot = appClient({
+        issuer,
+        clientId: made.client_id,
+        secret: made.client_secret,
+        proof: basic(made.client_id, made.client_secret),
+      })
+      for (let use = 0; use < 3; use += 1)
+        assert.equal((await robot.post('/token', { grant_type: 'client_credentials' })).status, 200)
+      const path = `/api/v1/apps/${made.client_id}/activity`
+      const { items } = (await owner.call('GET', path)).body
+      assert.deepEqual(
+        items.map(({ event, details }: { event: string; details: object }) => [event, details]),
+        [['app.token_issued', { resource: `${issuer}/api/v1`, scopes: ['data:read'], proof: 'own' }]],
+      )
+      const stranger = await newOwner(licet(), { app: await ownApp(licet()) })
+      assert.equal((await stranger.call('GET', path)).status, 404)
+    })
 
     test('who acted for whom stands in the activity of the person', async () => {
       const { scout, tools, ada } = cast
