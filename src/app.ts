@@ -228,6 +228,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
     limitClient: clientLimit(limiter),
     usage: appUsage,
     secretGuesses: createGuesses({ enforce: (key) => limiter.enforce('client_secret', key), now }),
+    lacksFactor: people.factors.lacksRequired,
     async tellReuse(accountId, clientId, { ip, userAgent }) {
       const [account, app] = await Promise.all([accounts.find(accountId), apps.find(clientId)])
       if (account && app)
@@ -262,6 +263,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   const { signedIn, recent, proven } = createPageRules({
     current: engine.sessions.current,
     signInPath,
+    lacksFactor: ({ account }) => people.factors.lacksRequired(account),
     notRecentPath: recoveredPath,
     now,
     recentSeconds: config.lifetimes.stepUpSeconds,

@@ -37,6 +37,7 @@ export interface ProtocolParts {
   /** Wrong secrets, by app and address. */
   readonly secretGuesses: Guesses
   readonly usage: Pick<AppUsage, 'count'>
+  readonly lacksFactor: EngineParts['lacksFactor']
   readonly tellReuse: (accountId: string, clientId: string, caller: Caller) => Promise<void>
 }
 
@@ -56,6 +57,7 @@ export async function startProtocol(parts: ProtocolParts): Promise<Engine> {
     vault: core.vault,
     now: core.now,
     accounts: fencedAccounts(core.accounts, core),
+    lacksFactor: parts.lacksFactor,
     apps: core.apps,
     broughtResources: core.resources,
     keys: { ...core.keys, isKey: (credential) => beginsAsKey(core.config.brand.keyPrefix, credential) },

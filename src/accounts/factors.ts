@@ -46,6 +46,8 @@ export interface Factors {
   held(account: Account): Promise<HeldFactors>
   /** What the policy asks of this account: `SignInState.secondFactor`. */
   requirementFor(account: Pick<Account, 'role'>): 'required' | 'optional'
+  /** The policy asks for a second factor, and there is none: a session from before the policy, or from before the role, has to set one up. */
+  lacksRequired(account: Account): Promise<boolean>
   list(account: Account): Promise<FactorList>
   /** @throws as `Totp.confirm` */
   confirmTotp(caller: Caller, account: Account, code: string): Promise<Added<{ readonly tried: Guessed }>>
@@ -96,6 +98,10 @@ export function createFactors(dependencies: Dependencies): Factors {
   return {
     held: async (account) => heldIn(await records.find(account.id), account),
     requirementFor,
+    async lacksRequired(account) {
+      if (requirementFor(account) === 'optional') return false
+      return !hasSecondFactor(heldIn(await records.find(account.id), account))
+    },
     async list(account) {
       const record = await records.find(account.id)
       const held = heldIn(record, account)

@@ -12,6 +12,8 @@ export interface PageRulesParts<S> {
   readonly current: (request: IncomingMessage, response: ServerResponse) => Promise<S | undefined>
   /** The path that begins a sign-in and ends at `returnTo`; `fresh` asks for it although somebody is signed in. */
   readonly signInPath: (returnTo: string, options: { fresh: boolean; loginHint?: string; acrValues?: string }) => string
+  /** True for somebody who has to set up a second factor before anything else. */
+  readonly lacksFactor: (person: S) => Promise<boolean>
   /** Where somebody whose sign-in never counts as recent is told what does. */
   readonly notRecentPath: (returnTo: string) => string
   /** Milliseconds since 1970. */
@@ -40,20 +42,21 @@ interface SignedIn {
 }
 
 export function createPageRules<S extends SignedIn>(parts: PageRulesParts<S>): PageRules<S> {
-  const { current, signInPath, notRecentPath, now, recentSeconds, missingAssurance } = parts
-
-  const admit = async (ctx: HttpContext): Promise<S> => {
-    const person = await current(ctx.req, ctx.res)
-    if (person) return person
-    throw new AppError('unauthenticated', 'Sign in first.', {
-      details: { continueAt: signInPath(returnPath(ctx), { fresh: false }) },
-    })
-  }
+  const { current, signInPath, lacksFactor, notRecentPath, now, recentSeconds, missingAssurance } = parts
 
   const again = (ctx: HttpContext, { account }: S, acrValues?: string): AppError => {
     const more = acrValues === undefined ? {} : { acrValues }
     const continueAt = signInPath(returnPath(ctx), { fresh: true, loginHint: account.email, ...more })
     return new AppError('insufficient_user_authentication', 'Sign in again to do this.', { details: { continueAt } })
+  }
+  const admit = async (ctx: HttpContext): Promise<S> => {
+    const person = await current(ctx.req, ctx.res)
+    // The way there is a sign-in, which sets the factor up and comes back.
+    if (person && (await lacksFactor(person))) throw again(ctx, person)
+    if (person) return person
+    throw new AppError('unauthenticated', 'Sign in first.', {
+      details: { continueAt: signInPath(returnPath(ctx), { fresh: false }) },
+    })
   }
   const admitRecent = async (ctx: HttpContext): Promise<S> => {
     const person = await admit(ctx)

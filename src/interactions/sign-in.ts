@@ -34,7 +34,7 @@ export interface Doors {
 }
 
 /** Reasons for which somebody who is signed in has to prove it again, as the same person. */
-const STEP_UP = ['login_prompt', 'max_age', 'asked_max_age', 'acr']
+const STEP_UP = ['login_prompt', 'max_age', 'asked_max_age', 'acr', 'factor_missing']
 
 export function signInPage(
   interaction: OpenInteraction,

@@ -4,6 +4,7 @@
  */
 import { hkdfSync } from 'node:crypto'
 import type { KoaContextWithOIDC } from 'oidc-provider'
+import type { Account } from '../accounts/account.ts'
 import type { App } from '../apps/app.ts'
 import type { Federation } from '../federation/federation.ts'
 import { mayPresent } from '../federation/trusted-issuer.ts'
@@ -51,6 +52,8 @@ export interface EngineParts {
   readonly vault: Vault
   readonly now: () => number
   readonly accounts: AccountSource
+  /** The policy asks this account for a second factor that it does not have (any more). */
+  readonly lacksFactor: (account: Account) => Promise<boolean>
   readonly apps: AppSource
   readonly broughtResources: BroughtResources
   readonly federation: Federation
@@ -114,6 +117,7 @@ export function configurationOf(parts: EngineParts, pieces: Pieces): Omit<Config
     clients,
     grants,
     resources,
+    lacksFactor: parts.lacksFactor,
     shims: parts.shims,
     history,
     refreshAbsoluteSeconds: settings.lifetimes.refreshAbsolute,

@@ -46,6 +46,7 @@ interface PolicyParts {
   readonly refreshAbsoluteSeconds: number
   readonly sessionAbsoluteSeconds: number
   readonly now: () => number
+  readonly lacksFactor: (account: Account) => Promise<boolean>
   /** Called before a person's answer takes effect: afterwards nobody is asked again, and a request that broke off in between would stay unnoted. */
   readonly onConsent: (
     ctx: KoaContextWithOIDC,
@@ -133,6 +134,12 @@ export function createPolicy(parts: PolicyParts) {
           : Check.NO_NEED_TO_PROMPT,
       ),
     )
+  policy.get('login')?.checks.add(
+    new Check('factor_missing', 'a second factor has to be set up first', 'login_required', async ({ oidc }) => {
+      const found = oidc.account as unknown as ProtocolAccount | undefined
+      return found !== undefined && !oidc.result?.login && (await parts.lacksFactor(found.account))
+    }),
+  )
   for (const check of stepUpChecks()) policy.get('login')?.checks.add(check)
   policy.remove('consent')
   policy.add(

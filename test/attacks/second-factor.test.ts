@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Account } from '../../src/accounts/account.ts'
+import { registerApp } from '../support/app-client.ts'
+import { authorizeUrl, locationOf } from '../support/authorize.ts'
 import { type Licet, newAccount, PASSWORD, startLicet } from '../support/licet.ts'
 import { Person, textOf, type Visit } from '../support/person.ts'
 import { codeOf, keyOf } from '../support/totp.ts'
@@ -147,4 +149,25 @@ test('LG10: an empty form, a missing field and a list where a text belongs sign 
   assert.match(empty.body, /role="alert"/)
   const twice = await person.submit(page, { email: account.email, password: [PASSWORD, 'x'] }, '/sign-in')
   assert.equal(twice.status, 400)
+})
+
+test('MF1 attack: a session from before the policy, or whose factor is gone, opens no door until a second factor is set up', async () => {
+  const { account, person } = await enrolled()
+  await licet.core.store.remove('factors', account.id)
+  const app = await registerApp(licet)
+  const url = authorizeUrl(app)
+  const silent = await person.send('GET', authorizeUrl(app, { prompt: 'none' }))
+  assert.equal(new URL(locationOf(silent)).searchParams.get('error'), 'login_required')
+  for (const path of ['/settings', '/settings/keys', '/settings/activity.csv', '/developer/apps', url]) {
+    const asked = await person.open(path)
+    assert.match(textOf(asked.body), /Confirm it is you/, path)
+    const setUp = await person.submit(asked, { email: account.email, password: PASSWORD }, '/sign-in')
+    assert.match(setUp.body, /id="totp-key"/, path)
+  }
+  const asked = await person.open(url)
+  const setUp = await person.submit(asked, { email: account.email, password: PASSWORD }, '/sign-in')
+  const codes = await person.submit(setUp, { code: nextCode(keyOf(setUp.body)) }, '/enrol')
+  const consent = await person.submit(codes, {}, '/continue')
+  assert.match(consent.body, /\/consent"/)
+  assert.ok(isInside(await person.open('/settings')))
 })
