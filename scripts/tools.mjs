@@ -11,6 +11,7 @@ const packages = [
   { package: 'chromium', program: 'chromium', fast: false },
   { package: 'nginx-light', program: 'nginx', fast: false },
   { package: 'python3-pip', program: 'pip3', fast: false },
+  { package: 'curl', program: 'curl', fast: true },
   { package: 'golang-go', program: 'go', fast: false },
   { package: 'fonts-dejavu-core', file: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', fast: false },
   {
