@@ -1,7 +1,7 @@
 /**
  * Names that people and apps give themselves and that others will read on a consent page, in a mail or in a log.
  * What could deceive is taken out here, once: controls, direction marks, invisible characters.
- * Escaping for HTML is left to the views, look-alike checks to the review of apps.
+ * Escaping for HTML is left to the views, names that read like another to `apps/lookalike.ts`.
  */
 
 /** The longest name in characters (code points). */

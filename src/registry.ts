@@ -9,6 +9,7 @@ import { type ConfiguredApp, takeConfigured } from './apps/configured.ts'
 import { readDocument } from './apps/document-metadata.ts'
 import { createDomainProofs } from './apps/domain-proof.ts'
 import { createInitialTokens } from './apps/initial-tokens.ts'
+import { createNameGuard } from './apps/lookalike.ts'
 import { createPublishers } from './apps/publishers.ts'
 import { createRegistration } from './apps/registration.ts'
 import { createDeveloperResources } from './apps/resources.ts'
@@ -63,6 +64,10 @@ export function openRegistry(config: Config, { store, vault, audit, now, outboun
     keyPrefix: brand.keyPrefix,
     scopes: config.scopes,
     configured: configuredApps(config),
+    names: createNameGuard({
+      store,
+      ours: [brand.name, ...config.apps.filter(({ firstParty }) => firstParty).map(({ name }) => name)],
+    }),
     forgetAfterSeconds: dynamicRegistration.forgetAfterSeconds,
     ...(registration ? { registration } : {}),
     ...(documents ? { documents } : {}),

@@ -89,6 +89,8 @@ export interface AppRecord extends AppFields {
   readonly publisher?: Publisher
   /** Name of its logo; see `logos.ts`. */
   readonly logo?: string
+  /** Its name as the eye takes it, while it is verified; see `lookalike.ts`. */
+  readonly verifiedName?: string
   /** It waits for an operator's decision. */
   readonly review?: 'waiting'
   /** Why an operator did not verify it. */

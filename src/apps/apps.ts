@@ -14,6 +14,7 @@ import { type ConfiguredApp, takeConfigured } from './configured.ts'
 import type { ScopeRules } from './fields.ts'
 import { createFind } from './find.ts'
 import { logoId } from './logos.ts'
+import type { NameGuard } from './lookalike.ts'
 import { type AppChange, changedRecord, type NewApp, newRecord, toApp } from './records.ts'
 import type { Registration } from './registration.ts'
 import { rotating } from './rotating.ts'
@@ -87,6 +88,7 @@ interface Dependencies {
   /** What every credential begins with. */
   readonly keyPrefix: string
   readonly scopes: ScopeRules
+  readonly names?: NameGuard
   readonly configured: readonly ConfiguredApp[]
   /** How long an app that registered itself is kept after a person last allowed it; half a year if not given. */
   readonly forgetAfterSeconds?: number
@@ -140,7 +142,7 @@ export function createApps(dependencies: Dependencies): Apps {
 type Changing = Omit<Apps, 'find' | 'getById' | 'list' | 'listWaiting' | 'verifySecret' | 'findSecret' | 'onChange'>
 
 function changing(dependencies: Dependencies, find: Find, tell: (clientId: string) => void): Changing {
-  const { store, audit, now, keyPrefix, scopes, documents } = dependencies
+  const { store, audit, now, keyPrefix, scopes, names, documents } = dependencies
   /** Notes the act once in the owner's log, or the app's; then tells who listens. */
   const record = async <T>(
     caller: Caller,
@@ -178,18 +180,16 @@ function changing(dependencies: Dependencies, find: Find, tell: (clientId: strin
       const entry = { event: 'app.created', accountId: wanted.ownerId ?? clientId, subject: clientId, details }
       return audit.record(caller, entry, async () => {
         const { value, ...issued } = newRecord(dependencies, wanted)
+        await names?.refuseLookalike(value.name, { ownerId: wanted.ownerId })
         return { app: toApp(await store.put('app', { id: clientId, value }, 'create')), ...issued }
       })
     },
     async change(caller, clientId, change) {
-      const details = { fields: Object.keys(change).slice(0, 20).join(' ') }
-      return record(
-        caller,
-        'app.changed',
-        clientId,
-        () => rewrite(clientId, (app) => changedRecord(app, change, scopes)),
-        details,
-      )
+      const act = async () => {
+        await names?.refuseLookalike(change.name, await find(clientId))
+        return rewrite(clientId, (app) => changedRecord(app, change, scopes))
+      }
+      return record(caller, 'app.changed', clientId, act, { fields: Object.keys(change).slice(0, 20).join(' ') })
     },
     async suspend(caller, clientId, reason) {
       const suspended = { at: now(), reason: reason.slice(0, 200) }

@@ -7,6 +7,7 @@ import type { Caller } from '../observability/audit.ts'
 import type { App, AppRecord, Publisher } from './app.ts'
 import type { Apps } from './apps.ts'
 import { type Challenge, type DomainProofs, readDomain } from './domain-proof.ts'
+import { skeletonOf } from './lookalike.ts'
 
 /** A proof older than this does not carry a decision any more. */
 const PROOF_DAYS = 30
@@ -46,8 +47,9 @@ export function createPublishers({ apps, proofs, now }: Dependencies): Publisher
       if (!by) throw refusal('/domain', 'not_proven', `Neither the TXT record nor the file was found at ${domain}.`)
       const publisher: Publisher = { domain, by, provenAt: now() }
       const next = ({ declined: _declined, ...record }: AppRecord): AppRecord => {
-        const isStill = record.verified && record.publisher?.domain === domain
-        return isStill ? { ...record, publisher } : { ...record, publisher, verified: false, review: 'waiting' }
+        if (record.verified && record.publisher?.domain === domain) return { ...record, publisher }
+        const { verifiedName: _name, ...rest } = record
+        return { ...rest, publisher, verified: false, review: 'waiting' }
       }
       return apps.replace(caller, app.clientId, next, { event: 'app.domain_proven', details: { domain, by } })
     },
@@ -56,7 +58,7 @@ export function createPublishers({ apps, proofs, now }: Dependencies): Publisher
         refuseUnseen(record, decision)
         refuseUnproven(record, now())
         const { review: _review, declined: _declined, ...rest } = record
-        return { ...rest, verified: true }
+        return { ...rest, verified: true, verifiedName: skeletonOf(record.name) }
       }
       return apps.replace(caller, clientId, next, { event: 'app.verified' })
     },
@@ -64,7 +66,7 @@ export function createPublishers({ apps, proofs, now }: Dependencies): Publisher
       const reason = (decision.reason ?? '').slice(0, REASON_LIMIT)
       const next = (record: AppRecord): AppRecord => {
         refuseUnseen(record, decision)
-        const { review: _review, ...rest } = record
+        const { review: _review, verifiedName: _name, ...rest } = record
         return { ...rest, verified: false, declined: { at: now(), reason } }
       }
       return apps.replace(caller, clientId, next, { event: 'app.declined', details: { reason } })

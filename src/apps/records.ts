@@ -111,7 +111,8 @@ export function changedRecord(record: AppRecord, change: AppChange, scopes: Scop
 export function withNewFace(record: AppRecord, next: AppRecord): AppRecord {
   const isSame = FACE.every((name) => JSON.stringify(record[name]) === JSON.stringify(next[name]))
   if (!record.verified || isSame) return next
-  return { ...next, verified: false, ...(record.publisher ? { review: 'waiting' as const } : {}) }
+  const { verifiedName: _name, ...rest } = next
+  return { ...rest, verified: false, ...(record.publisher ? { review: 'waiting' as const } : {}) }
 }
 
 const isRemovable = (field: string): boolean => (REMOVABLE as readonly string[]).includes(field)

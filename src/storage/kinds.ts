@@ -15,7 +15,7 @@ export const kinds = {
   one_time: { durable: true, unique: ['tokenDigest'], groups: ['accountId'] },
   device: { durable: true, unique: [], groups: ['accountId'] },
   picture: { durable: true, unique: [], groups: [] },
-  app: { durable: true, unique: [], groups: ['ownerId', 'review', 'waiting'] },
+  app: { durable: true, unique: [], groups: ['ownerId', 'review', 'waiting', 'verifiedName'] },
   subject_link: { durable: true, unique: [], groups: ['accountId'] },
   resource: { durable: true, unique: ['claim'], groups: ['ownerId', 'state'] },
   consent: { durable: true, unique: [], groups: ['accountId', 'vendorId', 'sessionUid'] },
