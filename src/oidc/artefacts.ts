@@ -62,9 +62,9 @@ export function sealArtefact(vault: Vault, model: Model, payload: AdapterPayload
 }
 
 /** By whom it is found when its account or app loses everything: the person may have signed in within it. */
-function whoseInteraction({ accountId, params, result }: AdapterPayload): Pick<Artefact, 'accountId' | 'clientId'> {
+function whoseInteraction({ session, params, result }: AdapterPayload): Pick<Artefact, 'accountId' | 'clientId'> {
   const login = (result as { login?: { accountId?: string } } | undefined)?.login
-  const owner = login?.accountId ?? accountId
+  const owner = login?.accountId ?? (session as { accountId?: string } | undefined)?.accountId
   const clientId = (params as { client_id?: unknown } | undefined)?.client_id
   return { ...(owner ? { accountId: owner } : {}), ...(typeof clientId === 'string' ? { clientId } : {}) }
 }
