@@ -27,7 +27,7 @@ export async function registration({ rounds, quick }: Size): Promise<void> {
     for (const [name, clientId] of await threeApps(server, documents))
       contestants.push({
         name,
-        run: () => measure(server, authorize(clientId), { amount: quick ? 200 : 4000, expects: '3xx' }),
+        run: () => measure(server, authorize(clientId), { amount: quick ? 200 : 1500, expects: '3xx' }),
       })
     print('Authorize, by how the app is known', await interleave(contestants, rounds), {
       'id says everything': 0.9,

@@ -10,6 +10,7 @@ import { findOversized } from './caps.ts'
 import type { Clients } from './clients.ts'
 import { onlyPrefill } from './device.ts'
 import { noteMended } from './mending.ts'
+import { keepFace } from './plan.ts'
 import { spellingShims } from './resource-spelling.ts'
 import { canonical, IDENTITY_SCOPES, type Resources, SCOPE_BY_DEFAULT } from './resources.ts'
 import type { Resource } from './settings.ts'
@@ -130,6 +131,7 @@ export function createResourceLookup(resources: Resources, clients: Clients, shi
     if (resource?.identifier !== identifier || !app) throw new errors.InvalidTarget()
     const allowed = withinWorkload(ctx, resources.allowed(app, resource))
     const { route, params } = ctx.oidc
+    if (params && ASKING_ROUTES.has(route)) keepFace(params, app)
     if (params && (ASKING_ROUTES.has(route) || params['grant_type'] === 'client_credentials')) {
       params['scope'] = settleScope(resources, shims, { params, wanted: askedScope(ctx.oidc), app, resource, allowed })
     }

@@ -44,6 +44,8 @@ export interface ConsentAnswer {
   readonly duration: Duration
   /** How often the vendor had been stopped when the person answered: a stop in between wins. */
   readonly stops: number
+  /** What an app that registered itself said of itself when the person was sent here. */
+  readonly shown?: string
 }
 
 /** A consent as it lives. `expiresAt` is milliseconds since 1970. */
@@ -106,7 +108,7 @@ export function createGrants({ store, now }: { store: Store; now: () => number }
     },
     async allow(accountId, app, answer, session) {
       const { clientId } = app
-      const shown = selfDescription(app)
+      const shown = answer.shown ?? selfDescription(app)
       const id = consentId(accountId, clientId)
       const vendor = vendors.of(accountId, app)
       const merged = (before: Consent | undefined): Consent => ({

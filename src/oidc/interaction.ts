@@ -15,7 +15,7 @@ import type { Clients } from './clients.ts'
 import type { Connection } from './connections.ts'
 import { offering } from './details.ts'
 import type { ConsentAnswer } from './grants.ts'
-import type { Plan } from './plan.ts'
+import { FACE, type Plan } from './plan.ts'
 import { isHeldBack, mustAlwaysAsk } from './policy.ts'
 import { SCOPE_BY_DEFAULT } from './resources.ts'
 import { intersect, isEmpty, union } from './scope-map.ts'
@@ -202,7 +202,9 @@ export function createInteractions(parts: InteractionParts): Interactions {
       const ids = connections === 'unknown' ? [] : connections.map(({ id }) => id)
       const offered = offering(union(plan?.asked ?? {}, plan?.reading ?? {}), ids)
       const stops = account ? await grants.stops(account.id, app) : 0
-      const answer = { scopes: intersect(offered, scopes), refused: intersect(offered, refused), duration, stops }
+      const face = text('shown', library.params[FACE])
+      const given = { scopes: intersect(offered, scopes), refused: intersect(offered, refused) }
+      const answer = { ...given, duration, stops, ...face }
       await save(library, { ...(library.result as unknown as Result | undefined), consent: answer })
       return library.returnTo
     },

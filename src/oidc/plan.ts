@@ -73,6 +73,14 @@ export function withConnections(scopes: Asked, connections: Asked): Asked {
   }
 }
 
+/** A parameter of ours that an interaction carries: no request can set it, for the library takes over known names only. */
+export const FACE = 'face'
+
+/** As `selfDescription`, of the moment when the request came in: what an app says of itself later was not what the person allowed. */
+export function keepFace(params: Record<string, unknown>, app: App): void {
+  params[FACE] = selfDescription(app)
+}
+
 /** A digest of what nobody but the app itself vouches for and a person was shown; undefined for apps that an operator or a developer registered. */
 export function selfDescription({ selfRegistered, name, redirectUris }: App): string | undefined {
   return selfRegistered ? digest('app shown', JSON.stringify([name, redirectUris])) : undefined

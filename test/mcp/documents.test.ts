@@ -15,8 +15,8 @@ import { createOutbound } from '../../src/security/outbound.ts'
 import { createShims } from '../../src/shims.ts'
 import { testAuthority, testCertificate, testKey } from '../support/certificates.ts'
 import { type Documents, startDocuments } from '../support/documents.ts'
-import { type Licet, newAccount, operator, startLicet } from '../support/licet.ts'
-import { mcpResource, signInWith } from '../support/mcp-client.ts'
+import { type Licet, newAccount, operator, PASSWORD, startLicet } from '../support/licet.ts'
+import { mcpResource, signInWith, WEB_CALLBACK } from '../support/mcp-client.ts'
 import { openTestStore } from '../support/open-store.ts'
 import { Person } from '../support/person.ts'
 
@@ -268,4 +268,19 @@ test('an operator checks a document app; the check ends when the document says s
   time += 2 * 3_600_000
   const app = await licet.core.apps.find(clientId)
   assert.deepEqual([app?.name, app?.verified], ['Somebody else', false])
+})
+
+test('DC5: a document that changes while the person reads the page has not been allowed as it is now', async () => {
+  const clientId = hosted.publish('/shifting.json', {}, { 'cache-control': 'max-age=60' })
+  const { email } = await newAccount(licet.core)
+  const person = new Person(licet.issuer)
+  const path = (redirectUri: string) =>
+    `/authorize?${new URLSearchParams({ client_id: clientId, redirect_uri: redirectUri, response_type: 'code', scope: 'mcp:read', resource: mcpResource.identifier, code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' })}`
+  const page = await person.submit(await person.open(path(WEB_CALLBACK)), { email, password: PASSWORD }, '/sign-in')
+  const thief = 'https://thief.example.test/cb'
+  hosted.publish('/shifting.json', { redirect_uris: [WEB_CALLBACK, thief] })
+  time += 120_000
+  assert.equal((await licet.core.apps.find(clientId))?.redirectUris.length, 2)
+  await person.submit(page, { decision: 'allow' }, '/consent')
+  assert.match((await person.open(path(thief))).body, /name="decision"|name="password"/)
 })
