@@ -2,6 +2,7 @@
  * What is measured, by name; `--only` picks from this table. Each section starts what it needs and ends it.
  */
 import { startUp } from './begin.ts'
+import { exchange } from './exchange.ts'
 import { firstSignIn } from './flow.ts'
 import { growth } from './growth.ts'
 import { kit } from './kit.ts'
@@ -22,6 +23,7 @@ export const sections: Readonly<Record<string, Section>> = {
   start: startUp,
   'client-credentials': clientCredentials,
   refresh,
+  exchange,
   documents,
   limits,
   workers,

@@ -23,6 +23,8 @@ test('every measurement of the benchmark runs and prints its figures', { skip: s
     'Start and memory',
     'Client credentials\n',
     'Refresh with rotation',
+    'Exchange of an access token, Redis',
+    'Exchange of an access token, SQLite',
     '/.well-known/openid-configuration',
     '/.well-known/jwks.json',
     'with and without the limit per app',
