@@ -41,6 +41,7 @@ import { createPageRules, visitorRule } from './http/session.ts'
 import { consentPreview } from './interactions/consent.ts'
 import { createFlow } from './interactions/flow.ts'
 import { createOwnSignIn, createSignInPath } from './interactions/own-sign-in.ts'
+import { createPasswordStrength } from './interactions/password-strength.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
 import { createRecover } from './interactions/recover.ts'
 import { createRecoveryCodesFile } from './interactions/recovery-codes.ts'
@@ -163,6 +164,7 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       api_account: rateLimits.apiAccount,
       client_secret: { limit: 20, windowSeconds: 60 },
       device_address: { limit: 10, windowSeconds: 60 },
+      password_strength: { limit: 120, windowSeconds: 60 },
       leak_address: { limit: 120, windowSeconds: 60 },
       domain_proof: { limit: 10, windowSeconds: 60 },
     },
@@ -354,6 +356,12 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       recall,
     }),
     ...createRecoveryCodesFile(form),
+    createPasswordStrength({
+      form,
+      strength: core.passwordStrength,
+      problem: passwords.problem,
+      limitAddress: (ip) => limiter.enforceAddress('password_strength', ip),
+    }),
     ...createSignUpPages({ ...signingUp, signUp: people.signUp }),
     ...createVerify({ ...signingUp, verification: people.verification, now }),
     ...createRecover({

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
-import { createGuessablePasswords } from './accounts/guessable-passwords.ts'
+import { createGuessablePasswords, type GuessablePasswords } from './accounts/guessable-passwords.ts'
 import { openLeakedPasswords } from './accounts/leaked-passwords.ts'
 import { createPasswords, type Passwords } from './accounts/password.ts'
 import type { Apps } from './apps/apps.ts'
@@ -36,6 +36,8 @@ export interface Core {
   readonly vault: Vault
   readonly audit: Audit
   readonly passwords: Passwords
+  /** 0: guessed at once … 4: out of reach. `words` are the account's own. */
+  readonly passwordStrength: GuessablePasswords['strength']
   readonly accounts: Accounts
   readonly apps: Apps
   readonly publishers: Publishers
@@ -69,7 +71,7 @@ export async function openCore(
   config: Config,
   { now = Date.now, around = (store) => store, onTrouble }: CoreOptions = {},
 ): Promise<Core> {
-  const { passwords, leaked } = await openPasswords(config)
+  const { passwords, passwordStrength, leaked } = await openPasswords(config)
   const opened = await openStore({ url: config.storeUrl, assumeDurable: config.storeAssumeDurable }, { now })
   const store = around(opened)
   const vault = createVault(config.secrets)
@@ -100,6 +102,7 @@ export async function openCore(
     vault,
     audit,
     passwords,
+    passwordStrength,
     accounts,
     keys,
     outbound,
@@ -124,8 +127,8 @@ async function openPasswords({ passwords: { minLength, breachFile }, brand }: Co
           throw new AppError('invalid_configuration', `passwords.breach_file cannot be used: ${found}`, { cause })
         })
   const isLeaked = leaked && ((password: string) => leaked.has(password))
-  const { isGuessable } = createGuessablePasswords({ words: [brand.name], isLeaked })
-  return { passwords: createPasswords({ minimumLength: minLength, isGuessable }), leaked }
+  const { isGuessable, strength } = createGuessablePasswords({ words: [brand.name], isLeaked })
+  return { passwords: createPasswords({ minimumLength: minLength, isGuessable }), passwordStrength: strength, leaked }
 }
 
 /** API keys and personal access tokens, under the operator's policy. */

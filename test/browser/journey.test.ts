@@ -72,6 +72,7 @@ describe('the life of an account in a browser', { skip: browserMissing() }, () =
     await look(visitor, 'sign-up')
     await page.fill('#name', 'Grace Hopper')
     await page.fill('#email', email)
+    if (visitor.runsScripts) await seeStrength(page)
     await page.fill('#password', FIRST)
     await page.click('main button.primary')
     await settle(page, '/verify')
@@ -83,6 +84,15 @@ describe('the life of an account in a browser', { skip: browserMissing() }, () =
     await givePassword(page, email, FIRST)
     await settle(page, '/settings')
     await look(visitor, 'profile')
+  }
+
+  /** The meter beside a new password, as it is typed. */
+  async function seeStrength(page: Page): Promise<void> {
+    const said = page.locator('[data-strength] span')
+    await page.fill('#password', 'password123')
+    await said.filter({ hasText: 'Easy to guess' }).waitFor()
+    await page.fill('#password', FIRST)
+    await said.filter({ hasText: /strong$/i }).waitFor()
   }
 
   async function givePassword(page: Page, email: string, password: string): Promise<void> {

@@ -15,6 +15,29 @@ for (const button of document.querySelectorAll('[data-reveal]')) {
   })
 }
 
+// How hard a new password is to guess, as the server judges it.
+for (const strength of document.querySelectorAll('[data-strength]')) {
+  const input = document.getElementById(strength.dataset.strength)
+  const [meter, said] = strength.children
+  let due
+  const judge = async () => {
+    const password = input.value
+    const { email, name } = input.form.elements
+    const body = new URLSearchParams({ csrf: strength.dataset.csrf, password })
+    for (const known of [email, name]) if (known) body.set(known.name, known.value)
+    const answer = await fetch('/password-strength', { method: 'POST', body }).catch(() => undefined)
+    const score = answer?.ok ? (await answer.json()).score : undefined
+    if (input.value !== password) return
+    strength.hidden = password === '' || score === undefined
+    meter.value = score + 1
+    said.textContent = strength.dataset[`is${score}`]
+  }
+  input.addEventListener('input', () => {
+    clearTimeout(due)
+    due = setTimeout(judge, 300)
+  })
+}
+
 for (const select of document.querySelectorAll('select[data-submit]')) {
   select.form.querySelector('[data-submitter]').hidden = true
   select.addEventListener('change', () => select.form.requestSubmit())
