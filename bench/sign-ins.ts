@@ -4,8 +4,9 @@
  */
 import { fileURLToPath } from 'node:url'
 import { registerApp } from '../test/support/app-client.ts'
-import { newAccount, PASSWORD } from '../test/support/licet.ts'
+import { operator, PASSWORD } from '../test/support/licet.ts'
 import { formsOf, Person } from '../test/support/person.ts'
+import { startRedis } from '../test/support/redis.ts'
 import { median, spread } from './figures.ts'
 import { type LicetServer, serviceApp, startLicet } from './licet.ts'
 import { measure, type Request, tokenRequest } from './load.ts'
@@ -20,13 +21,22 @@ interface Round {
   readonly cpuMs: number
 }
 
-export async function signIns({ rounds, quick }: Size): Promise<void> {
+export async function signIns(size: Size): Promise<void> {
+  console.log(
+    '\nSign-ins from the password to the code, each in a browser that the account knows, against the bare hash function',
+  )
+  const redis = await startRedis()
+  for (const choice of [{ name: 'Licet on Redis', store: redis.url }, { name: 'Licet on SQLite' }])
+    await compare(await startLicet({ ...choice, file: { rate_limits: LIMITS_OFF } }), size)
+  await redis.stop()
+}
+
+async function compare(server: LicetServer, { rounds, quick }: Size): Promise<void> {
   const amount = quick ? 8 : 120
-  const server = await startLicet({ name: 'Licet on SQLite', file: { rate_limits: LIMITS_OFF } })
   const bare = start({ script: fileURLToPath(new URL('./hash.ts', import.meta.url)) })
   try {
     await message(bare, 'isReady')
-    const begin = await desk(server)
+    const begin = await desk(server, quick ? 8 : 60)
     const token = tokenRequest(await serviceApp(server))
     const idle = () => measure(server, token, { amount: quick ? 20 : 400, connections: 2 })
     const [ours, theirs] = [[], []] as [Round[], Round[]]
@@ -38,7 +48,7 @@ export async function signIns({ rounds, quick }: Size): Promise<void> {
       const before = await idle()
       p99s.push({ idle: before.p99Ms, meanwhile: await tokensMeanwhile(server, token, begin, quick ? 8 : 200) })
     }
-    print(ours, theirs, p99s)
+    print(server.name, { ours, theirs, p99s })
   } finally {
     await bare.stop()
     await server.stop()
@@ -54,10 +64,11 @@ const LIMITS_OFF = Object.fromEntries(
 
 type SignIn = () => Promise<void>
 
-/** Makes sign-ins that are one POST away from done, each of a browser of its own. */
-async function desk(server: LicetServer): Promise<(amount: number) => Promise<SignIn[]>> {
+/** Makes sign-ins that are one POST away from done. */
+async function desk(server: LicetServer, count: number): Promise<(amount: number) => Promise<SignIn[]>> {
   const app = await registerApp(server, { name: 'Bench web', firstParty: true })
-  const { email } = await newAccount(server.core)
+  const emails = await manyPeople(server, count)
+  let next = 0
   const query = new URLSearchParams({
     client_id: app.clientId,
     response_type: 'code',
@@ -66,8 +77,7 @@ async function desk(server: LicetServer): Promise<(amount: number) => Promise<Si
     code_challenge: 'c'.repeat(43),
     code_challenge_method: 'S256',
   })
-  const one = async (): Promise<SignIn> => {
-    const person = new Person(server.issuer, server.origin)
+  const begin = async ({ email, person }: { email: string; person: Person }): Promise<SignIn> => {
     const page = await person.open(`/authorize?${query}`)
     const form = formsOf(page.body).find(({ action }) => action.includes('/sign-in'))
     const kept = form?.fields.filter(([name]) => name === 'csrf') ?? []
@@ -77,11 +87,31 @@ async function desk(server: LicetServer): Promise<(amount: number) => Promise<Si
       if (!new URL(done.url).searchParams.has('code')) throw new Error(`not signed in: ${done.status} ${done.url}`)
     }
   }
+  // Each once in a browser of their own, which the account knows from then on, and signed out again.
+  const people = emails.map((email) => ({ email, person: new Person(server.issuer, server.origin) }))
+  for (const one of people) await (await begin(one))()
+  for (const { person } of people) forgetSession(person)
   return async (amount) => {
     const all: SignIn[] = []
-    for (let index = 0; index < amount; index += 1) all.push(await one())
+    for (let index = 0; index < amount; index += 1) {
+      const { email, person } = people[next++ % people.length] ?? (people[0] as (typeof people)[number])
+      all.push(await begin({ email, person: person.copy() }))
+    }
     return all
   }
+}
+
+function forgetSession(person: Person): void {
+  for (const key of person.cookies.keys()) if (key.startsWith('__Host-licet_session')) person.cookies.delete(key)
+}
+
+/** One account that signs in hundreds of times would measure its list of sessions. */
+async function manyPeople({ core }: LicetServer, count: number): Promise<string[]> {
+  const passwordDigest = await core.passwords.hash(PASSWORD)
+  const made = Array.from({ length: count }, (_, index) =>
+    core.accounts.create(operator, { email: `bench-${index}@example.test`, passwordDigest, emailVerified: true }),
+  )
+  return (await Promise.all(made)).map(({ email }) => email)
 }
 
 async function inLines(acts: readonly SignIn[], isOver: () => boolean = () => false): Promise<void> {
@@ -126,18 +156,23 @@ async function tokensMeanwhile(
   return p99Ms
 }
 
-function print(ours: Round[], theirs: Round[], p99s: readonly { idle: number; meanwhile: number }[]): void {
-  const line = (name: string, list: Round[]) =>
+interface Found {
+  readonly ours: readonly Round[]
+  readonly theirs: readonly Round[]
+  readonly p99s: readonly { idle: number; meanwhile: number }[]
+}
+
+function print(server: string, { ours, theirs, p99s }: Found): void {
+  const line = (name: string, list: readonly Round[]) =>
     `  ${name.padEnd(24)} ${median(list.map((one) => one.perSecond))
       .toFixed(1)
       .padStart(6)}/s ` +
     `±${spread(list.map((one) => one.perSecond)).toFixed(0)} %, ${median(list.map((one) => one.cpuMs)).toFixed(1)} ms CPU each`
   const ratio = (pick: (ours: Round, theirs: Round) => number) =>
     median(ours.map((one, round) => pick(one, theirs[round] ?? one)))
-  console.log('\nSign-ins from the password to the code, by people who are new to their browser')
   console.log(line('bare argon2', theirs))
   console.log(
-    `${line('Licet on SQLite', ours)}  ratio ${ratio((a, b) => a.perSecond / b.perSecond).toFixed(2)} ` +
+    `${line(server, ours)}  ratio ${ratio((a, b) => a.perSecond / b.perSecond).toFixed(2)} ` +
       `(by CPU ${ratio((a, b) => b.cpuMs / a.cpuMs).toFixed(2)}), aim 0.90`,
   )
   const [idle, meanwhile] = [median(p99s.map((one) => one.idle)), median(p99s.map((one) => one.meanwhile))]

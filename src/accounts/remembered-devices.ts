@@ -98,13 +98,13 @@ export function createRememberedDevices({ store, accounts, now, trustDays }: Dep
       const token = known?.token ?? randomToken()
       const trusted =
         trust && trustDays !== undefined ? { trustedUntil: now() + trustDays * DAY_MS, trustEpoch: account.epoch } : {}
-      const first = await pages(account.id, 1)
+      const isFirst = !known && (await pages(account.id, 1)).items.length === 0
       const before = known?.value ?? { createdAt: now() }
       const seen = { accountId: account.id, lastSeenAt: now(), userAgent: userAgent.slice(0, 300), ip }
       const value: DeviceRecord = { ...before, ...seen, ...trusted }
       await store.put('device', { id: idOf(token, account.id), value, expiresAt: now() + KEPT_MS }, 'replace')
       if (!known) await dropOldest(account.id)
-      const isBeginning = first.items.length === 0 && now() - account.createdAt < DAY_MS
+      const isBeginning = isFirst && now() - account.createdAt < DAY_MS
       const others = tokensIn(cookie).filter((other) => other !== token)
       return { cookie: [token, ...others].slice(0, TOKENS).join('.'), isNews: !known && !isBeginning }
     },
