@@ -22,6 +22,7 @@ const stages = [
   { name: 'browser', pattern: /^test\/browser\//, together: 1, minutes: 20, slow: true },
   { name: 'faults', pattern: /^test\/faults\//, together: 1, minutes: 15, slow: true },
   { name: 'fuzz', pattern: /^test\/fuzz\//, together: 1, minutes: 6, slow: true },
+  { name: 'bench', pattern: /^test\/bench/, together: 1, minutes: 8, slow: true },
   { name: 'examples', pattern: /^test\/examples\//, together: 1, minutes: 8, slow: true },
   { name: 'mcp', pattern: /^test\/mcp\//, together: 1, minutes: 8, slow: true },
   { name: 'conformance', pattern: /conformance/, together: 1, minutes: 5, slow: true },

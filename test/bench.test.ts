@@ -13,7 +13,7 @@ const bench = (...args: string[]) =>
   spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
     cwd: root,
     encoding: 'utf8',
-    timeout: 150_000,
+    timeout: 400_000,
   })
 
 test('every measurement of the benchmark runs and prints its figures', { skip: skipWithout('redis-server') }, () => {

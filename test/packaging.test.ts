@@ -55,7 +55,7 @@ test('every dependency has an exact version', () => {
   const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
   for (const kind of ['dependencies', 'devDependencies', 'optionalDependencies']) {
     for (const [name, version] of Object.entries(manifest[kind] ?? {}))
-      assert.match(version, /^\d+\.\d+\.\d+(-[\w.]+)?$/, name)
+      assert.match(version, /^(npm:[@\w./-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/, name)
   }
 })
 
