@@ -85,7 +85,7 @@ export async function serviceApp(server: LicetServer): Promise<string> {
   return authorizationOf(app.clientId, app.secret ?? '')
 }
 
-function authorizationOf(clientId: string, secret: string): string {
+export function authorizationOf(clientId: string, secret: string): string {
   return `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`).toString('base64')}`
 }
 

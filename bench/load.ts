@@ -32,8 +32,10 @@ export interface Sample {
 export interface Load {
   readonly amount: number
   readonly connections?: number
+  /** Requests per second at most; as many as come when absent. */
+  readonly perSecond?: number
   /** What a good answer is; `2xx` if not given. */
-  readonly expects?: '2xx' | '3xx'
+  readonly expects?: '2xx' | '3xx' | '4xx'
   /** Called for each connection, to change its body from answer to answer. */
   readonly each?: (client: autocannon.Client, index: number) => void
 }
@@ -42,7 +44,7 @@ export interface Load {
 export async function measure(
   target: Target,
   request: Request,
-  { amount, connections = CONNECTIONS, expects = '2xx', each }: Load,
+  { amount, connections = CONNECTIONS, expects = '2xx', each, perSecond }: Load,
 ): Promise<Sample> {
   let index = 0
   let lastAnswerAt = 0
@@ -61,6 +63,7 @@ export async function measure(
     ...(request.body === undefined ? {} : { body: request.body }),
     connections,
     amount,
+    ...(perSecond === undefined ? {} : { overallRate: perSecond }),
     timeout: 20,
     // It notices the end at its next sample only: the end is taken from the last answer.
     sampleInt: 100,

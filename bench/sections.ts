@@ -5,6 +5,7 @@ import { startUp } from './begin.ts'
 import { exchange } from './exchange.ts'
 import { firstSignIn } from './flow.ts'
 import { growth } from './growth.ts'
+import { keyGrowth, keys } from './keys.ts'
 import { kit } from './kit.ts'
 import { pages, sessionLists } from './pages.ts'
 import { registration } from './registration.ts'
@@ -32,6 +33,8 @@ export const sections: Readonly<Record<string, Section>> = {
   pages,
   sessions: sessionLists,
   growth,
+  keys,
+  'key-growth': keyGrowth,
   kit,
   registration,
 }

@@ -36,6 +36,9 @@ test('every measurement of the benchmark runs and prints its figures', { skip: s
     'by how many grants are stored',
     'Authorize, by how the app is known',
     'anonymous registrations',
+    '/api/v1/verify with a key, Licet on Redis',
+    'Introspection of a key against the token endpoint, Licet on SQLite',
+    'by how many keys are stored',
   ])
     assert.ok(stdout.includes(heading), `${heading} is missing in:\n${stdout}`)
   assert.match(stdout, /Licet on SQLite +\d+\/s ±\d+ % +\d+ µs CPU .*ratio \d+\.\d\d \(by CPU \d+\.\d\d\), aim 0\.85/)

@@ -157,14 +157,14 @@ function oauth(ctx: HttpContext, error: AppError, reason: string | undefined): o
 }
 
 function send({ res }: HttpContext, status: number, type: string, text: string): void {
-  const body = Buffer.from(text)
   res.statusCode = status
   res.setHeader('Content-Type', type)
-  res.setHeader('Content-Length', body.length)
+  res.setHeader('Content-Length', Buffer.byteLength(text))
   // An error is never kept by a cache, whatever the route had set before it failed.
   res.setHeader('Cache-Control', 'no-store')
   res.removeHeader('ETag')
-  res.end(body)
+  // A text, not bytes: head and body then leave in one write.
+  res.end(text)
 }
 
 function report(log: Log, { state }: HttpContext, error: AppError): void {

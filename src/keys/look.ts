@@ -1,6 +1,6 @@
 /**
- * Whose a credential is: from its text to the key, its ancestors and its owner as they stand. A wrong checksum costs no look-up; a key costs
- * at most one read, and none while it is fresh. A secret that the entry in memory does not know is looked for in the store before it is
+ * Whose a credential is: from its text to the key, its ancestors and its owner as they stand. A wrong checksum costs no look-up; a key that was
+ * seen before costs one journey to the store at most, and none while it is fresh. A secret that the entry in memory does not know is looked for in the store before it is
  * called unknown: it may have been made a moment ago by another process.
  */
 import type { Store, Stored } from '../storage/store.ts'
@@ -43,6 +43,16 @@ export function createLook({ store, now, keyPrefix, owners }: Dependencies): Loo
   const keys = createFresh<Stored<KeyRecord>>({ load, now, limit: KEYS_LIMIT })
   const people = createFresh<Owner>({ load: (id) => owners.find(id), now, limit: OWNERS_LIMIT })
   const unknown = createUnknown(now)
+  const kin = createKin()
+
+  /** What a key seen before stands on is read along with it, not after it. */
+  const readAhead = (id: KeyId): void => {
+    const known = kin.get(id)
+    if (!known) return
+    // Whoever needs the fact waits for the same read, and hears of its failure.
+    for (const reading of [people.get(known.ownerId), ...known.ancestors.map((ancestor) => keys.get(ancestor))])
+      reading.catch(() => undefined)
+  }
 
   const findSecret = async (id: KeyId, digest: string) => {
     const begun = keys.turn()
@@ -56,6 +66,7 @@ export function createLook({ store, now, keyPrefix, owners }: Dependencies): Loo
   }
 
   const withOthers = async (id: KeyId, { key, use, number }: { key: KeyRecord; use: SecretUse; number: number }) => {
+    kin.keep(id, key)
     const [owner, ...ancestors] = await Promise.all([
       people.get(key.ownerId).then(({ value }) => value),
       ...key.ancestors.map(async (ancestor) => (await keys.get(ancestor)).value?.value),
@@ -69,6 +80,7 @@ export function createLook({ store, now, keyPrefix, owners }: Dependencies): Loo
       const digest = secretDigest(credential)
       if (unknown.has(digest)) return { known: false, reason: 'unknown' }
       const id = keyIdFrom(credential)
+      readAhead(id)
       const found = await findSecret(id, digest)
       if (!found) {
         unknown.add(digest)
@@ -77,11 +89,25 @@ export function createLook({ store, now, keyPrefix, owners }: Dependencies): Loo
       return withOthers(id, found)
     },
     async findById(id) {
+      readAhead(id)
       const key = (await keys.get(id)).value?.value
       return key && withOthers(id, { key, use: 'current', number: key.current.number })
     },
     forgetKey: (id) => keys.forget(id),
     forgetOwner: (id) => people.forget(id),
+  }
+}
+
+/** Whose a key is and what it descends from, which never changes while there is one. */
+function createKin() {
+  const kept = new Map<string, Pick<KeyRecord, 'ownerId' | 'ancestors'>>()
+  return {
+    get: (id: string) => kept.get(id),
+    keep(id: string, { ownerId, ancestors }: KeyRecord): void {
+      if (kept.has(id)) return
+      kept.set(id, { ownerId, ancestors })
+      if (kept.size > KEYS_LIMIT) for (const oldest of kept.keys()) if (kept.delete(oldest)) break
+    },
   }
 }
 
