@@ -3,15 +3,15 @@
  * is sent again, as a careful app does; a fault may therefore cost time, and a sign-in, but never a token that was acknowledged.
  */
 import { randomInt } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Core } from '../../src/core.ts'
-import { AppError } from '../../src/errors.ts'
 import type { AppClient, SignedIn } from '../support/app-client.ts'
 import { authorizeUrl, VERIFIER } from '../support/authorize.ts'
 import type { About, History, Operation } from '../support/history.ts'
 import { operator, PASSWORD } from '../support/licet.ts'
 import { Person, type Visit } from '../support/person.ts'
 import { asserted, assertion, type TestKey } from '../support/proofs.ts'
+import { asAnswer, patiently } from './attempts.ts'
+import { createKeyAct } from './key-acts.ts'
 
 export interface Ground {
   readonly issuer: string
@@ -31,10 +31,6 @@ export interface Held {
   readonly token: string
   readonly family: string
 }
-
-/** How long a careful app tries again. */
-const PATIENCE_MS = 30_000
-const PAUSE_MS = 60
 
 /** A person whose every request is noted. */
 class WatchedPerson extends Person {
@@ -192,6 +188,8 @@ export function createActs(ground: Ground, who: SignedIn) {
       }
     },
 
+    key: createKeyAct({ ...ground, accountId: who.accountId }),
+
     /** An operator makes an account and disables it. */
     async account(): Promise<void> {
       const email = `fault-${crypto.randomUUID()}@example.test`
@@ -224,25 +222,4 @@ async function approve(person: Person, url: string, userCode: string): Promise<{
   visit = await person.submit(visit, { decision: 'allow' })
   if (visit.body.includes('/consent"')) visit = await person.submit(visit, { decision: 'allow' }, '/consent')
   return { status: visit.status }
-}
-
-/** Tries until there is an answer. */
-async function patiently(attempt: () => Promise<Operation>): Promise<Operation> {
-  const until = performance.now() + PATIENCE_MS
-  let last = await attempt()
-  while (last.outcome === 'unknown' && performance.now() < until) {
-    await pause(PAUSE_MS)
-    last = await attempt()
-  }
-  return last
-}
-
-/** An act of the core as if it were an answer. */
-async function asAnswer<T>(act: Promise<T>): Promise<{ status: number; value?: T }> {
-  try {
-    return { status: 200, value: await act }
-  } catch (error) {
-    if (error instanceof AppError) return { status: error.status }
-    throw error
-  }
 }

@@ -34,6 +34,8 @@ const limits = {
   sign_in_account: unreachable,
   token_client: unreachable,
   authorize_address: unreachable,
+  api_credential: unreachable,
+  api_account: unreachable,
 }
 
 export interface DeploymentOptions {

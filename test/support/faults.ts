@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Core } from '../../src/core.ts'
 import { type Acts, createActs, type Ground } from '../faults/acts.ts'
+import { verifyKey } from '../faults/key-acts.ts'
 import { checkPeople, createPeopleActs } from '../faults/people-acts.ts'
 import { newPerson, registerApp } from './app-client.ts'
 import { VERIFIER } from './authorize.ts'
@@ -120,7 +121,7 @@ async function runLap(acts: Acts & ReturnType<typeof createPeopleActs>, lap: num
     await acts.revoke(held)
     await acts.abuse(held)
   }
-  const rare = [acts.machineToken, acts.life, acts.pushedRequest, acts.device, acts.account]
+  const rare = [acts.machineToken, acts.life, acts.pushedRequest, acts.device, acts.account, acts.key]
   await rare[lap % rare.length]?.()
   // People think; a load that fills the machine would only measure the machine.
   await pause(40)
@@ -170,8 +171,27 @@ async function afterwards(ground: Ground): Promise<Violation[]> {
     )
     return disabled && account.status !== 'disabled' ? [violation('I1', cause, 'it is active afterwards')] : []
   })
-  return [...lost, ...revived, ...reused, ...forgotten]
+  return [...lost, ...revived, ...reused, ...forgotten, ...(await keysAfterwards(ground, ask))]
 }
+
+/** I1 and I2 for keys: what was given works unless its end was tried, and what was ended does not. */
+async function keysAfterwards({ history, issuer, origin }: Ground, ask: Ask): Promise<Violation[]> {
+  const ends = history.operations.filter(({ act }) => act === 'revoke_key')
+  const rotations = history.operations.filter(({ act, gave }) => act === 'rotate_key' && gave)
+  const ended = new Map(ends.map((end) => [end.object, end]))
+  const endOf = (secret: string) =>
+    ended.get(secret) ?? ended.get(rotations.find(({ object }) => object === secret)?.gave ?? '')
+  const given = history.operations.filter(({ act, gave }) => ['create_key', 'rotate_key'].includes(act) && gave)
+  return inTurns(given, async (cause) => {
+    const { status } = await ask('a key is judged', () => verifyKey(issuer, cause.gave ?? '', origin()))
+    const end = endOf(cause.gave ?? '')
+    if (!end) return status === 200 ? [] : [violation('I1', cause, `its key got ${status} afterwards`)]
+    const isAlive = end.outcome === 'done' && status === 200
+    return isAlive ? [violation('I2', end, 'the key works afterwards')] : []
+  })
+}
+
+type Ask = <T extends { status: number }>(what: string, send: () => Promise<T>) => Promise<T>
 
 /** Eight at a time. */
 async function inTurns<T>(items: readonly T[], check: (item: T) => Promise<Violation[]>): Promise<Violation[]> {
