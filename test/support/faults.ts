@@ -182,6 +182,8 @@ async function keysAfterwards({ history, issuer, origin }: Ground, ask: Ask): Pr
   const endOf = (secret: string) =>
     ended.get(secret) ?? ended.get(rotations.find(({ object }) => object === secret)?.gave ?? '')
   const given = history.operations.filter(({ act, gave }) => ['create_key', 'rotate_key'].includes(act) && gave)
+  // An end is known everywhere within a second, no sooner.
+  await pause(1_000)
   return inTurns(given, async (cause) => {
     const { status } = await ask('a key is judged', () => verifyKey(issuer, cause.gave ?? '', origin()))
     const end = endOf(cause.gave ?? '')
