@@ -8,6 +8,7 @@ import { ACCESS_TOKEN, type Cast, exchange, newCast, RECORDS, resources, signIn,
 import { callApi, newOwner, ownApp } from '../support/api.ts'
 import { appClient, basic, registerApp } from '../support/app-client.ts'
 import { operator } from '../support/licet.ts'
+import { textOf } from '../support/person.ts'
 import { dpop, newKey } from '../support/proofs.ts'
 import { onEveryStore } from '../support/stores.ts'
 
@@ -188,6 +189,18 @@ onEveryStore(
       )
       const stranger = await newOwner(licet(), { app: await ownApp(licet()) })
       assert.equal((await stranger.call('GET', path)).status, 404)
+    })
+
+    test('a person sees which app is an agent, and who acts through it', async () => {
+      const { scout, tools, ada } = await newCast(licet())
+      const { access_token: token } = await signIn({ scout, ada })
+      await exchange(tools, token, { resource: RECORDS })
+      const apps = textOf((await ada.person.open('/settings/apps')).body)
+      assert.match(apps, /Acts by itself, also while you are away\./)
+      assert.match(apps, /Also act for you through it: Tools/)
+      const activity = textOf((await ada.person.open('/settings/activity')).body)
+      assert.match(activity, /An app acted for you/)
+      assert.match(activity, /Tools acting for you/)
     })
 
     test('who acted for whom stands in the activity of the person', async () => {

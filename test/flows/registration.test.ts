@@ -218,3 +218,15 @@ test('RU5: a mistake in a self-registered client sends nobody to its address bef
   assert.equal(visit.status, 400)
   assert.equal(visit.headers.get('location'), null)
 })
+
+test('an app that registers itself as an agent says in its tokens that it acts', async () => {
+  const redirectUri = 'http://127.0.0.1:33418/callback'
+  const metadata = { client_name: 'Scout', redirect_uris: [redirectUri], token_endpoint_auth_method: 'none' }
+  for (const agent of [true, 'true', undefined]) {
+    const { body: app } = await register({ ...metadata, agent })
+    const { email } = await newAccount(licet.core)
+    const tokens = await authorize(await configOf(app), email, redirectUri, 'data:read')
+    const expected = agent === true ? { sub: app['client_id'] } : undefined
+    assert.deepEqual(decodeJwt(tokens.access_token)['act'], expected)
+  }
+})
