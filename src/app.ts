@@ -444,6 +444,8 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
       limitProof,
       asksTesters: config.unverifiedApps.policy === 'testers',
       async preview(app, account, request, backUrl) {
+        // As it is now, not as it was a second ago: its developer has just changed it.
+        engine.clients.forget(app.clientId)
         const asked = await engine.preview((await engine.clients.app(app.clientId)) ?? app, account, request)
         const rules = { scope: engine.resources.rule, defaultDuration: config.consent.defaultDuration }
         return asked && consentPreview(asked, rules, backUrl)
