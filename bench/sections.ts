@@ -2,6 +2,7 @@
  * What is measured, by name; `--only` picks from this table. Each section starts what it needs and ends it.
  */
 import { startUp } from './begin.ts'
+import { consent } from './consent.ts'
 import { exchange } from './exchange.ts'
 import { firstSignIn } from './flow.ts'
 import { growth } from './growth.ts'
@@ -35,6 +36,7 @@ export const sections: Readonly<Record<string, Section>> = {
   growth,
   keys,
   'key-growth': keyGrowth,
+  consent,
   kit,
   registration,
 }
