@@ -88,6 +88,38 @@ describe('developer pages in a browser', { skip: browserMissing() }, () => {
     await page.waitForURL(/\/signed-in\?.*code=/)
   })
 
+  it('the secret of an app is rotated while somebody uses the old one: the page says who, and the old one ends when its developer says so', async () => {
+    const { page } = visitor
+    await enter(page)
+    await page.check('[name=type][value=service]')
+    await page.fill('#name', 'Nightly')
+    await page.click('form .primary')
+    const old = await page.locator('#secret').innerText()
+    const clientId = await page.locator('#client-id').innerText()
+    const ask = async (secret: string, agent: string) => {
+      const authorization = `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`
+      const body = new URLSearchParams({ grant_type: 'client_credentials' })
+      const headers = { authorization, 'user-agent': agent }
+      return (await fetch(`${licet.issuer}/token`, { method: 'POST', headers, body })).status
+    }
+    await page.click('main > .shell a.primary')
+    await page.click('a[href$="/secrets"]')
+    await page.click('form .primary')
+    const fresh = await page.locator('#secret').innerText()
+    await page.reload()
+    assert.ok(!(await page.content()).includes(fresh), 'AK6: shown once')
+    assert.deepEqual([await ask(old, 'late-job/1'), await ask(fresh, 'new-job/2')], [200, 200])
+    await page.goto(`${licet.issuer}/developer/apps/${clientId}/secrets`)
+    await page.locator('.rotating .row', { hasText: 'late-job/1' }).waitFor()
+    await page.locator('.chart').waitFor()
+    await assertAccessible(page, 'the secrets of an app')
+    await assertNoSidewaysScroll(page, 'the secrets of an app')
+    await page.click('.rotating button')
+    await page.locator('.notice.good').waitFor()
+    assert.deepEqual([await ask(old, 'late-job/1'), await ask(fresh, 'new-job/2')], [401, 200])
+    assert.deepEqual(visitor.complaints(), [])
+  })
+
   it('without JavaScript, on a phone: registered, and removed by typing its name', async () => {
     await visitor.close()
     visitor = await newVisitor(browser, { javaScript: false, width: 360, height: 740 })
