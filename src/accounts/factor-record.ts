@@ -9,8 +9,8 @@ import type { Store } from '../storage/store.ts'
 /** Times are milliseconds since 1970. */
 export interface FactorRecord {
   readonly totp?: TotpRecord
-  /** Begun and not yet confirmed: counts for nothing. */
-  readonly totpPending?: { readonly secretSealed: string; readonly expiresAt: number }
+  /** Begun and not yet confirmed: counts for nothing. `by`: the sign-in or session that began it. */
+  readonly totpPending?: { readonly secretSealed: string; readonly expiresAt: number; readonly by?: string }
   readonly recovery?: RecoveryRecord
   readonly passkeys: readonly PasskeyRecord[]
 }

@@ -14,7 +14,7 @@ import type { Passkeys } from './passkeys.ts'
 import { FEW_RECOVERY_CODES, type RecoveryCodes } from './recovery-codes.ts'
 import type { RememberedDevices } from './remembered-devices.ts'
 import { type HeldFactors, hasSecondFactor } from './sign-in-state.ts'
-import type { Totp } from './totp.ts'
+import type { SetUpOf, Totp } from './totp.ts'
 import type { Receiver } from './verification.ts'
 
 export type FactorPolicy = 'optional' | 'administrators' | 'required'
@@ -50,7 +50,12 @@ export interface Factors {
   lacksRequired(account: Account): Promise<boolean>
   list(account: Account): Promise<FactorList>
   /** @throws as `Totp.confirm` */
-  confirmTotp(caller: Caller, account: Account, code: string): Promise<Added<{ readonly tried: Guessed }>>
+  confirmTotp(
+    caller: Caller,
+    account: Account,
+    code: string,
+    setUp?: SetUpOf,
+  ): Promise<Added<{ readonly tried: Guessed }>>
   /** @throws as `Passkeys.finishRegistration` */
   addPasskey(
     caller: Caller,
@@ -113,8 +118,8 @@ export function createFactors(dependencies: Dependencies): Factors {
         fewRecoveryCodes: hasSecondFactor(held) && held.recoveryCodes <= FEW_RECOVERY_CODES,
       }
     },
-    async confirmTotp(caller, account, code) {
-      const tried = await totp.confirm(caller, account.id, code)
+    async confirmTotp(caller, account, code, setUp) {
+      const tried = await totp.confirm(caller, account.id, code, setUp)
       return tried === 'right' ? { tried, ...(await added(caller, account, 'totp')) } : { tried }
     },
     async addPasskey(caller, account, answer) {

@@ -22,13 +22,23 @@ export interface TotpSetUp {
   readonly expiresAt: number
 }
 
+/**
+ * Whose set-up it is: the session, or the sign-in under way. Each has its own key: whoever has a stolen password and asks at the same moment
+ * must not read the key that the owner is scanning.
+ */
+export interface SetUpOf {
+  readonly by?: string
+  /** `first`: only while the account has no second factor, for somebody who has proved the password alone. */
+  readonly only?: 'first'
+}
+
 export interface Totp {
   /** Begins, or begins again with another secret. What was confirmed before keeps working until `confirm`. */
-  begin(accountId: string, accountName: string): Promise<TotpSetUp>
-  /** The set-up that was begun and not confirmed, to show it again after a mistyped code; undefined when there is none. */
-  pending(accountId: string, accountName: string): Promise<TotpSetUp | undefined>
-  /** Makes the set-up count, given a code of it. @throws gone when none was begun or it is too old. */
-  confirm(caller: Caller, accountId: string, code: string): Promise<Guessed>
+  begin(accountId: string, accountName: string, by?: string): Promise<TotpSetUp>
+  /** The set-up that `by` began and did not confirm, to show it again after a mistyped code; undefined when there is none. */
+  pending(accountId: string, accountName: string, by?: string): Promise<TotpSetUp | undefined>
+  /** Makes the set-up count, given a code of it. @throws gone when `by` began none, another was begun since, or it is too old. */
+  confirm(caller: Caller, accountId: string, code: string, setUp?: SetUpOf): Promise<Guessed>
   /** Tries a code at a sign-in. One success per time step and account. */
   check(accountId: string, code: string): Promise<Guessed>
 }
@@ -55,26 +65,27 @@ export function createTotp({ records, vault, audit, guess, now, randomBytes, iss
     return text === undefined ? undefined : Buffer.from(text, 'base64url')
   }
   const stepNow = () => Math.floor(now() / 1000 / STEP_SECONDS)
-  const livingPending = async (accountId: string) => {
+  const livingPending = async (accountId: string, by = '') => {
     const { totpPending } = await records.find(accountId)
-    return totpPending && totpPending.expiresAt > now() ? totpPending : undefined
+    return totpPending && totpPending.expiresAt > now() && (totpPending.by ?? '') === by ? totpPending : undefined
   }
 
   return {
-    async begin(accountId, accountName) {
+    async begin(accountId, accountName, by) {
       const secret = randomBytes(SECRET_BYTES)
       const expiresAt = now() + PENDING_MS
-      const totpPending = { secretSealed: vault.seal(SEALED_FOR, secret.toString('base64url')), expiresAt }
+      const secretSealed = vault.seal(SEALED_FOR, secret.toString('base64url'))
+      const totpPending = { secretSealed, expiresAt, ...(by ? { by } : {}) }
       await records.change(accountId, (record) => ({ ...record, totpPending }))
       return describe(secret, { issuerName, accountName, expiresAt })
     },
-    async pending(accountId, accountName) {
-      const found = await livingPending(accountId)
+    async pending(accountId, accountName, by) {
+      const found = await livingPending(accountId, by)
       const secret = open(found?.secretSealed)
       return found && secret && describe(secret, { issuerName, accountName, expiresAt: found.expiresAt })
     },
-    async confirm(caller, accountId, code) {
-      const found = await livingPending(accountId)
+    async confirm(caller, accountId, code, { by, only } = {}) {
+      const found = await livingPending(accountId, by)
       const secret = open(found?.secretSealed)
       if (!found || !secret) throw new AppError('gone', 'This set-up has expired. Begin again.')
       return guess(accountId, async () => {
@@ -85,6 +96,7 @@ export function createTotp({ records, vault, audit, guess, now, randomBytes, iss
           records.change(accountId, (record) => {
             // Only the set-up whose code was given: another tab may have begun anew.
             if (record.totpPending?.secretSealed !== found.secretSealed) return undefined
+            if (only === 'first' && (record.totp || record.passkeys.length > 0)) return undefined
             const { totpPending: _done, ...rest } = record
             return { ...rest, totp: { secretSealed: found.secretSealed, confirmedAt: now(), lastStep: step } }
           }),

@@ -35,7 +35,7 @@ export async function enrolPage(
 ): Promise<PageAnswer> {
   const { app, uid, redirectUri } = interaction
   const { id, email } = half.account
-  const { key, qrSvg } = (await totp.pending(id, email)) ?? (await totp.begin(id, email))
+  const { key, qrSvg } = (await totp.pending(id, email, uid)) ?? (await totp.begin(id, email, uid))
   const model = {
     app: shownApp(app, redirectUri),
     account: shownAccount(half.account),
@@ -57,7 +57,9 @@ export function confirmEnrolment(parts: EnrolParts): Handler<z.infer<typeof Code
     await limitAddress(request.ip)
     const caller = { kind: 'account', id: half.account.id, ...from(request) } as const
     const refuse = (problem: SecondFactorProblem) => progress.show(interaction, half, { problem })
-    const { tried, recoveryCodes } = await factors.confirmTotp(caller, half.account, input.code).catch(expired)
+    // Only as the first: the owner may have secured the account since this sign-in gave the password.
+    const setUp = { by: uid, only: 'first' } as const
+    const { tried, recoveryCodes } = await factors.confirmTotp(caller, half.account, input.code, setUp).catch(expired)
     if (tried === 'gone' || tried === 'wrong') return refuse({ kind: tried })
     if (tried !== 'right') return refuse({ kind: 'limited', retryAfterSeconds: tried.retryAfterSeconds })
     const done = { ...half, done: [...half.done, 'totp' as const] }

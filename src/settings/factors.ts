@@ -48,8 +48,8 @@ export function createFactorsPages(parts: FactorsParts): readonly Route[] {
     post(`${HOME}/totp`)
       .needs(access.provenForm)
       .takes(Nothing)
-      .does(async ({ caller: { account } }) => {
-        await parts.totp.begin(account.id, account.email)
+      .does(async ({ caller: { account, sid } }) => {
+        await parts.totp.begin(account.id, account.email, sid)
         return { kind: 'redirect', location: `${HOME}/totp` }
       }),
     get(`${HOME}/totp`)
@@ -81,7 +81,7 @@ export function createFactorsPages(parts: FactorsParts): readonly Route[] {
 
 async function totpPage({ totp, draw }: FactorsParts, person: Person, problem?: SecondFactorProblem): Promise<Answer> {
   const { id, email } = person.account
-  const pending = await totp.pending(id, email)
+  const pending = await totp.pending(id, email, person.sid)
   if (!pending) return { kind: 'redirect', location: HOME }
   const { key, qrSvg } = pending
   return draw('settings/totp', person, { totp: { key, qrSvg }, ...(problem ? { problem } : {}) })
@@ -90,7 +90,7 @@ async function totpPage({ totp, draw }: FactorsParts, person: Person, problem?: 
 function confirmTotp(parts: FactorsParts): Handler<z.infer<typeof CodeForm>, Person, unknown> {
   return async ({ caller: person, input, request }) => {
     const { tried, recoveryCodes } = await parts.factors
-      .confirmTotp(callerOf(person, request), person.account, input.code)
+      .confirmTotp(callerOf(person, request), person.account, input.code, { by: person.sid })
       .catch(expired)
     if (tried === 'gone') return { kind: 'redirect', location: HOME }
     if (tried === 'wrong') return totpPage(parts, person, { kind: 'wrong' })

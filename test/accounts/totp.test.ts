@@ -57,6 +57,21 @@ onBothStores((people) => {
     assert.equal(await totp.pending(id, 'ada@example.com'), undefined)
   })
 
+  test('MF1 attack: a set-up begun with the password alone is refused once the account has a passkey, and by another sign-in', async () => {
+    const { here, now } = people()
+    const totp = totpOf(here)
+    const id = randomId()
+    const { key } = await totp.begin(id, 'ada@example.com', 'thief')
+    const code = totpCode(readKey(key), Math.floor(now() / 30_000))
+    await assert.rejects(totp.confirm(caller, id, code, { by: 'owner' }), (error) => hasCode(error, 'gone'))
+    assert.equal(await totp.pending(id, 'ada@example.com', 'owner'), undefined)
+    const passkey = { id: 'k', credentialId: 'c', publicKey: 'p', counter: 0, transports: [], backedUp: false }
+    const passkeys = [{ ...passkey, name: 'Key', createdAt: now() }]
+    await here.records.change(id, (record) => ({ ...record, passkeys }))
+    assert.equal(await totp.confirm(caller, id, code, { by: 'thief', only: 'first' }), 'wrong')
+    assert.equal((await here.records.find(id)).totp, undefined)
+  })
+
   test('MF2 attack: the code that confirmed the set-up does not sign in as well', async () => {
     const { here, now } = people()
     const totp = totpOf(here)

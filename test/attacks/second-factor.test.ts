@@ -171,3 +171,26 @@ test('MF1 attack: a session from before the policy, or whose factor is gone, ope
   assert.match(consent.body, /\/consent"/)
   assert.ok(isInside(await person.open('/settings')))
 })
+
+test('MF1 attack: a set-up begun with a stolen password is worth nothing once the owner has a second factor', async () => {
+  const account = await newAccount(licet.core)
+  const thief = new Person(licet.issuer)
+  const waiting = await passwordGiven(thief, account)
+  const thiefsKey = keyOf(waiting.body)
+  const owner = new Person(licet.issuer)
+  const own = await passwordGiven(owner, account)
+  await owner.submit(own, { code: nextCode(keyOf(own.body)) }, '/enrol')
+  const answer = await thief.submit(waiting, { code: nextCode(thiefsKey) }, '/enrol')
+  assert.ok(!isInside(answer))
+  assert.ok(!/<li><code>/.test(answer.body))
+  assert.match((await thief.open('/settings')).body, /name="password"/)
+})
+
+test('MF1 attack: whoever has the password alone never reads the key that the owner is setting up', async () => {
+  const account = await newAccount(licet.core)
+  const [owner, thief] = [new Person(licet.issuer), new Person(licet.issuer)]
+  const own = await passwordGiven(owner, account)
+  const seen = await passwordGiven(thief, account)
+  assert.notEqual(keyOf(seen.body), keyOf(own.body))
+  assert.notEqual(keyOf((await thief.open(interactionOf(seen))).body), keyOf(own.body))
+})
