@@ -72,7 +72,7 @@ export function createPeople({ core, mails, randomBytes, randomInt }: PeoplePart
     mails,
     policy,
   })
-  const oneTimes = createOneTimes({ store, vault, now, randomInt })
+  const oneTimes = createOneTimes({ store, vault, now, randomInt, guess: guesses.guess })
   const mailWithinLimit = createMailLimit({ store, vault })
   const prove = createProve({ store, audit, now, oneTimes, records })
   const verification = createVerification({ oneTimes, mails, mailWithinLimit, passwords, prove })

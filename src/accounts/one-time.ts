@@ -6,6 +6,8 @@
 import { AppError } from '../errors.ts'
 import { digest, equalSecrets, randomToken, type Vault } from '../secrets.ts'
 import type { Store, Stored } from '../storage/store.ts'
+import type { GuessCode } from './code-guesses.ts'
+import { emailKeyOf } from './email.ts'
 
 /** Purpose → where its link leads, a path of this server. */
 const linkPaths = {
@@ -60,7 +62,10 @@ export interface OneTimes {
   open(purpose: Purpose, token: string): Promise<OneTime>
   /** True when handle and link are of the same thing: this is the browser that began it. @throws gone for the link */
   belongs(purpose: Purpose, handle: string, token: string): Promise<boolean>
-  /** Uses it up by its code. After five wrong codes only the link is good. @throws gone */
+  /**
+   * Uses it up by its code. After five wrong codes only the link is good; an address has no more than five in 15 minutes, however many things wait
+   * for it. @throws gone
+   */
   takeByCode(purpose: Purpose, handle: string, code: string): Promise<OneTime | 'wrong' | 'limited'>
   /** Uses it up by its link. @throws gone */
   takeByToken(purpose: Purpose, token: string): Promise<OneTime>
@@ -78,12 +83,13 @@ interface Dependencies {
   readonly now: () => number
   /** A whole number below the limit, every one equally likely. */
   readonly randomInt: (below: number) => number
+  readonly guess: GuessCode
 }
 
 /** When a fresh code may be asked for, milliseconds since 1970. */
 export const resendAt = ({ sentAt }: { readonly sentAt: number }): number => sentAt + RESEND_MS
 
-export function createOneTimes({ store, vault, now, randomInt }: Dependencies): OneTimes {
+export function createOneTimes({ store, vault, now, randomInt, guess }: Dependencies): OneTimes {
   const idOf = (purpose: Purpose, handle: string) => digest(`one-time ${purpose}`, handle.slice(0, 200))
   const tokenDigestOf = (purpose: Purpose, token: string) => digest(`one-time link ${purpose}`, token.slice(0, 200))
   const codeOf = (id: string, code: string) => vault.fingerprint('one-time code', `${id}\0${code}`)
@@ -111,6 +117,24 @@ export function createOneTimes({ store, vault, now, randomInt }: Dependencies): 
     await store.remove('one_time', id)
     return told(entry)
   }
+  const tryCode = async (id: string, typed: string): Promise<OneTime | 'wrong' | 'limited'> => {
+    const given = codeOf(id, typed.slice(0, 50).normalize('NFKC').replace(/\s/g, ''))
+    const isRight = (record: OneTimeRecord) => equalSecrets(record.codeFingerprint, given)
+    // Counted in the same write that judges: no burst gets a sixth guess.
+    const { entry } = await store.update<OneTimeRecord>('one_time', id, (record) =>
+      record.used || record.wrongCodes >= WRONG_CODES || isRight(record)
+        ? undefined
+        : { value: { ...record, wrongCodes: record.wrongCodes + 1 } },
+    )
+    if (!entry || entry.value.used) throw gone()
+    if (isRight(entry.value) && entry.value.wrongCodes < WRONG_CODES) {
+      return take(id, (record) => isRight(record) && record.wrongCodes < WRONG_CODES)
+    }
+    return entry.value.wrongCodes >= WRONG_CODES ? 'limited' : 'wrong'
+  }
+  /** The same count whether or not the address has an account, and however often a stranger asks for a code to it. */
+  const addressOf = ({ detail }: OneTimeRecord) =>
+    `mail ${vault.fingerprint('codes to an address', emailKeyOf(String(detail['email'] ?? '')))}`
 
   return {
     async issue(purpose, { accountId, detail = {}, ttlSeconds }) {
@@ -139,20 +163,13 @@ export function createOneTimes({ store, vault, now, randomInt }: Dependencies): 
     open: async (purpose, token) => told(await byToken(purpose, token)),
     belongs: async (purpose, handle, token) => (await byToken(purpose, token)).id === idOf(purpose, handle),
     async takeByCode(purpose, handle, typed) {
-      const { id } = await byHandle(purpose, handle)
-      const given = codeOf(id, typed.slice(0, 50).normalize('NFKC').replace(/\s/g, ''))
-      const isRight = (record: OneTimeRecord) => equalSecrets(record.codeFingerprint, given)
-      // Counted in the same write that judges: no burst gets a sixth guess.
-      const { entry } = await store.update<OneTimeRecord>('one_time', id, (record) =>
-        record.used || record.wrongCodes >= WRONG_CODES || isRight(record)
-          ? undefined
-          : { value: { ...record, wrongCodes: record.wrongCodes + 1 } },
-      )
-      if (!entry || entry.value.used) throw gone()
-      if (isRight(entry.value) && entry.value.wrongCodes < WRONG_CODES) {
-        return take(id, (record) => isRight(record) && record.wrongCodes < WRONG_CODES)
-      }
-      return entry.value.wrongCodes >= WRONG_CODES ? 'limited' : 'wrong'
+      const { id, value } = await byHandle(purpose, handle)
+      let tried: OneTime | 'wrong' | 'limited' = 'limited'
+      await guess(addressOf(value), async () => {
+        tried = await tryCode(id, typed)
+        return typeof tried !== 'string'
+      })
+      return tried
     },
     async takeByToken(purpose, token) {
       const { id } = await byToken(purpose, token)

@@ -105,7 +105,7 @@ async function confirm(
 
 const WRONG = {
   wrong: 'This code is not right.',
-  limited: 'Too many wrong codes: ask for another one.',
+  limited: 'Too many wrong codes: ask for another one in 15 minutes, or open the link in the mail.',
   gone: 'This code has been used, was replaced or has expired: ask for another one.',
 }
 

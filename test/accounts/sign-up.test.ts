@@ -171,8 +171,29 @@ onBothStores((people) => {
     people().pass(60_000)
     await assert.rejects(desk.verification.resend(handle), (error) => hasCode(error, 'rate_limited'))
     assert.equal(desk.written.length, 5)
-    assert.deepEqual(await desk.verification.proveByCode(stranger, handle, code), { kind: 'wrong' })
-    assert.equal((await desk.verification.proveByCode(stranger, handle, desk.last().code ?? '')).kind, 'proven')
+    const fresh = desk.last().code ?? ''
+    assert.deepEqual(await desk.verification.proveByCode(stranger, handle, fresh), { kind: 'limited' })
+    people().pass(900_000)
+    if (code !== fresh) assert.deepEqual(await desk.verification.proveByCode(stranger, handle, code), { kind: 'wrong' })
+    assert.equal((await desk.verification.proveByCode(stranger, handle, fresh)).kind, 'proven')
+  })
+
+  test('attack: signing up again and again buys no further guesses at the code, and tells nothing about the address', async () => {
+    const desk = setUp()
+    const known = people().address('known')
+    await desk.accounts.create(operator, { email: known, password, emailVerified: true })
+    const guessing = async (email: string) => {
+      const kinds: string[] = []
+      for (let round = 0; round < 3; round += 1) {
+        const { handle } = await desk.signUp.begin(stranger, { email, password })
+        for (let guess = 0; guess < 3; guess += 1)
+          kinds.push((await desk.verification.proveByCode(stranger, handle, 'no code')).kind)
+      }
+      return kinds
+    }
+    const told = [...Array(5).fill('wrong'), ...Array(4).fill('limited')]
+    assert.deepEqual(await guessing(desk.email), told)
+    assert.deepEqual(await guessing(known), told)
   })
 
   test('strangers cause at most five mails an hour to one address, and see no difference', async () => {

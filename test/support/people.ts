@@ -41,7 +41,7 @@ export function processOn(store: Store, now: () => number, rootSecrets = ['a roo
   const accounts = createAccounts({ store, audit, now, passwords })
   const records = createFactorRecords({ store })
   const { guess, forget } = createCodeGuesses({ store })
-  const oneTimes = createOneTimes({ store, vault, now, randomInt: (below) => randomInt(below) })
+  const oneTimes = createOneTimes({ store, vault, now, guess, randomInt: (below) => randomInt(below) })
   const desk = { store, now, audit, vault, passwords, accounts, records, guess, forget, oneTimes, randomBytes }
   const prove = createProve(desk)
   const mailWithinLimit = createMailLimit({ store, vault })
