@@ -34,7 +34,10 @@ export function createRegistrationRoutes(parts: RegistrationParts): readonly Rou
   const { registration, apps, issuer } = parts
   const open = registering(parts)
   const owner = holder(parts)
-  const told = (record: AppRecord, clientId: string) => clientAnswer(issuer, clientId, record)
+  const told = (record: AppRecord, clientId: string, token: string) => ({
+    ...clientAnswer(issuer, clientId, record),
+    registration_access_token: token,
+  })
   return [
     post('/register')
       .needs(open)
@@ -45,25 +48,25 @@ export function createRegistrationRoutes(parts: RegistrationParts): readonly Rou
           registration.register(metadata),
         )
         const secret = clientSecret ? { client_secret: clientSecret, client_secret_expires_at: 0 } : {}
-        const body = { ...told(record, clientId), ...secret, registration_access_token: registrationToken }
-        return created(body)
+        return created({ ...told(record, clientId, registrationToken), ...secret })
       }),
     get('/register/:clientId')
       .needs(owner)
       .as('oauth')
       .forEveryOrigin()
-      .does(({ caller }) => ({ kind: 'json', body: told(caller.record, caller.clientId) })),
+      .does(({ caller: { record, clientId, token } }) => ({ kind: 'json', body: told(record, clientId, token) })),
     put('/register/:clientId')
       .needs(owner)
       .as('oauth')
       .forEveryOrigin()
-      .does(async ({ caller: { clientId, isStored, caller, metadata } }) => {
+      .does(async ({ caller: { clientId, token, record, isStored, caller, metadata } }) => {
         if (!isStored)
           return refusal(403, 'access_denied', 'Nobody has consented to this client yet: register anew instead.')
+        if (record.suspended) return refusal(403, 'access_denied', 'This client is suspended.')
         const app = await apps.replace(caller, clientId, (before) =>
-          refusedAsOAuth(() => registration.change(before, metadata)),
+          refusedAsOAuth(() => registration.change(before, metadata, clientId)),
         )
-        return { kind: 'json', body: told(app, clientId) }
+        return { kind: 'json', body: told(app, clientId, token) }
       }),
     del('/register/:clientId')
       .needs(owner)
@@ -71,7 +74,14 @@ export function createRegistrationRoutes(parts: RegistrationParts): readonly Rou
       .forEveryOrigin()
       .does(async ({ caller: { clientId, isStored, caller } }) => {
         if (!isStored)
-          return refusal(405, 'invalid_request', 'Nobody has consented to this client yet: there is nothing to delete.')
+          return refusal(
+            405,
+            'invalid_request',
+            'Nobody has consented to this client yet: there is nothing to delete.',
+            {
+              Allow: 'GET, HEAD, OPTIONS',
+            },
+          )
         await apps.replace(caller, clientId, (before) => ({ ...before, removedAt: before.updatedAt }))
         return { kind: 'empty', status: 204 }
       }),
@@ -82,8 +92,8 @@ function created(body: object): Answer {
   return { kind: 'json', status: 201, body, headers: { 'Cache-Control': 'no-store' } }
 }
 
-function refusal(status: number, error: string, description: string): Answer {
-  return { kind: 'json', status, body: { error, error_description: description } }
+function refusal(status: number, error: string, description: string, headers: Record<string, string> = {}): Answer {
+  return { kind: 'json', status, body: { error, error_description: description }, headers }
 }
 
 /** Who may register: within the limit of the address, and with an initial access token where the operator asks for one. */
@@ -103,6 +113,8 @@ function registering({ limitAddress, admits, anyone }: RegistrationParts): Acces
 
 interface Holding extends Asking {
   readonly clientId: string
+  /** The token as it was shown: answers repeat it (RFC 7592 §3), and only its digest is kept. */
+  readonly token: string
   readonly record: AppRecord
   readonly isStored: boolean
 }
@@ -116,9 +128,10 @@ function holder({ registration, apps, anyone }: RegistrationParts): AccessRule<H
       const caller = await anyone.admit(ctx)
       const clientId = ctx.state.params['clientId'] ?? ''
       const app = await apps.find(clientId)
-      if (!app?.selfRegistered || !registration.isRegistrationToken(clientId, bearerOf(ctx) ?? '')) throw unauthorized()
+      const token = bearerOf(ctx) ?? ''
+      if (!app?.selfRegistered || !registration.isRegistrationToken(clientId, token)) throw unauthorized()
       const metadata = ctx.method === 'PUT' ? await bodyOf(ctx) : {}
-      return { caller, clientId, record: app, isStored: app.source === 'stored', metadata }
+      return { caller, clientId, token, record: app, isStored: app.source === 'stored', metadata }
     },
   }
 }

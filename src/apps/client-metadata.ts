@@ -13,6 +13,8 @@ import { judgeRedirectUris } from './redirect-uris.ts'
 
 /** Metadata as it came in. Members that are not named here are ignored, as RFC 7591 §2 allows. */
 export interface ClientMetadata {
+  /** Never chosen; sent again where metadata is changed. */
+  readonly client_id?: unknown
   readonly redirect_uris?: unknown
   readonly token_endpoint_auth_method?: unknown
   readonly application_type?: unknown

@@ -133,7 +133,7 @@ const SAID: ReadonlySet<string> = new Set<keyof AppRecord>([
   'mended',
 ])
 
-/** What a document says now, with what an operator has decided about the app it describes; a check holds as long as the face does. */
+/** What a client or its document says now, with what an operator has decided about the app it describes; a check holds as long as the face does. */
 export function withStanding(fresh: AppRecord, kept: AppRecord): AppRecord {
   const hasFace = FACE.every((name) => JSON.stringify(fresh[name]) === JSON.stringify(kept[name]))
   const decided = Object.entries(kept).filter(([name]) => !SAID.has(name))

@@ -15,6 +15,7 @@ import {
   type TakenMetadata,
   takeMetadata,
 } from './client-metadata.ts'
+import { withStanding } from './records.ts'
 import { keptSecret } from './secrets.ts'
 
 /** `clientSecret` and `registrationToken` are told once and kept as digests inside the id. */
@@ -28,8 +29,11 @@ export interface Registered {
 export interface Registration {
   /** @throws invalid_request: one field whose pointer is `/redirect_uris…` or another member, for the error code of RFC 7591 §3.2.2. */
   register(metadata: ClientMetadata): Registered
-  /** New metadata for an app that is stored already: what the client may change of its record (RFC 7592 §2.2). @throws invalid_request */
-  change(before: AppRecord, metadata: ClientMetadata): AppRecord
+  /**
+   * New metadata for an app that is stored already: what the client may change of its record (RFC 7592 §2.2). What an operator has decided about it and
+   * that it has ended stay. @throws invalid_request, also for metadata that names another client
+   */
+  change(before: AppRecord, metadata: ClientMetadata, clientId: string): AppRecord
   /** The record of metadata that is not sealed into an id: a client document's. @throws invalid_request */
   read(metadata: ClientMetadata, mended?: readonly ShimName[]): AppRecord
   /** What a client id of this kind says; undefined for any other id and for one that was altered. */
@@ -111,11 +115,13 @@ export function createRegistration(dependencies: Dependencies): Registration {
       const record = toRecord({ ...sealable(take(metadata)), i: 0, g: '' }, mayAsk)
       return { ...record, mended: [...mended, ...(record.mended ?? [])] }
     },
-    change(before, metadata) {
+    change(before, metadata, clientId) {
+      if ((metadata.client_id ?? clientId) !== clientId)
+        throw refusal('/client_id', 'other_client', 'This is the address of another client.')
       const { secrets, auth, createdAt } = before
       const taken = take({ ...metadata, token_endpoint_auth_method: auth })
       const record = toRecord({ ...sealable(taken), i: Math.floor(createdAt / 1000), g: '' }, mayAsk)
-      return { ...record, secrets, updatedAt: now() }
+      return { ...withStanding(record, before), secrets, updatedAt: now() }
     },
     open(clientId) {
       const sealed = unseal(clientId)

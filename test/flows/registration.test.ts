@@ -126,12 +126,19 @@ test('DC9: management needs the very token of the id; PUT is 403 and DELETE 405 
   assert.equal((await send('GET', pathOf(one), undefined, other['registration_access_token'])).status, 401)
   const token = one['registration_access_token']
   assert.equal((await send('PUT', pathOf(one), { redirect_uris: [redirectUri] }, token)).status, 403)
-  assert.equal((await send('DELETE', pathOf(one), undefined, token)).status, 405)
+  const early = await send('DELETE', pathOf(one), undefined, token)
+  assert.deepEqual([early.status, early.headers.get('allow')], [405, 'GET, HEAD, OPTIONS'])
+  // RFC 7592 §3: every answer of the address tells both.
+  const read = (await send('GET', pathOf(one), undefined, token)).body
+  assert.deepEqual([read['registration_access_token'], pathOf(read)], [token, pathOf(one)])
   const account = await newAccount(licet.core)
   await authorize(await configOf(one), account.email, redirectUri)
   const changed = await send('PUT', pathOf(one), { redirect_uris: [redirectUri], client_name: 'Renamed' }, token)
   assert.equal(changed.status, 200, JSON.stringify(changed.body))
   assert.equal(changed.body['client_name'], 'Renamed')
+  assert.equal(changed.body['registration_access_token'], token)
+  const misplaced = { redirect_uris: [redirectUri], client_id: other['client_id'] }
+  assert.equal((await send('PUT', pathOf(one), misplaced, token)).body['error'], 'invalid_client_metadata')
   assert.equal((await send('DELETE', pathOf(one), undefined, token)).status, 204)
   assert.equal((await send('GET', pathOf(one), undefined, token)).status, 401)
 })

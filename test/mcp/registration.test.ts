@@ -117,6 +117,27 @@ test('RC: deleting itself is for ever, and twenty at once delete once', async ()
   assert.equal((await redeem(clientId)).error, 'invalid_client')
 })
 
+test('attack: a suspended client does not free itself through its own management address, nor does one that races its own end', async () => {
+  const { body } = await registerItself(licet)
+  const clientId = String(body['client_id'])
+  assert.ok((await signInWith(licet, { clientId })).tokens)
+  await licet.core.apps.suspend(operator, clientId, 'phishing')
+  time += 1_100
+  const headers = { authorization: `Bearer ${body['registration_access_token']}`, 'content-type': 'application/json' }
+  const metadata = JSON.stringify({ client_id: clientId, redirect_uris: [WEB_CALLBACK], client_name: 'Somebody nice' })
+  const change = () => fetch(String(body['registration_client_uri']), { method: 'PUT', headers, body: metadata })
+  assert.equal((await change()).status, 403)
+  time += 1_100
+  assert.ok((await signInWith(licet, { clientId })).page, 'it is refused as before')
+  const suspended = await licet.core.apps.getById(clientId)
+  assert.deepEqual([suspended.suspended?.reason, suspended.name], ['phishing', 'Test client'])
+  await licet.core.apps.resume(operator, clientId)
+  time += 1_100
+  const end = () => fetch(String(body['registration_client_uri']), { method: 'DELETE', headers })
+  await Promise.all([change(), change(), end(), change(), change(), change()])
+  assert.equal(await licet.core.apps.find(clientId), undefined, 'what was ended stays ended')
+})
+
 test('DC5: changed redirect URIs are asked about, and do not revive what an older face was allowed elsewhere', async () => {
   const { body } = await registerItself(licet)
   const [clientId, token] = [String(body['client_id']), String(body['registration_access_token'])]
