@@ -4,7 +4,12 @@
 import { page, type Views } from '../../src/http/views.ts'
 import { account } from './samples-person.ts'
 
-const app = { name: 'Notebook Studio', host: 'notebook.example', standing: 'verified' } as const
+const app = {
+  name: 'Notebook Studio',
+  host: 'notebook.example',
+  standing: 'verified',
+  logo: '/logos/sample/sample',
+} as const
 const stranger = { name: 'Desk Agent', host: '127.0.0.1:33418', standing: 'unverified' } as const
 
 /** 64 characters without a break, a right-to-left override, and markup. */

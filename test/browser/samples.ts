@@ -16,7 +16,12 @@ import { settingsSamples } from './samples-settings.ts'
 import { signInSamples } from './samples-sign-in.ts'
 
 const issuer = 'http://localhost:4000'
-const app = { name: 'Notebook Studio', host: 'notebook.example', standing: 'verified' } as const
+const app = {
+  name: 'Notebook Studio',
+  host: 'notebook.example',
+  standing: 'verified',
+  logo: '/logos/sample/sample',
+} as const
 const stranger = { name: 'Desk Agent', host: '127.0.0.1:33418', standing: 'unverified' } as const
 
 export const samples = {
