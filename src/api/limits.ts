@@ -35,14 +35,17 @@ interface Actor {
   readonly act?: Actor
 }
 
-/** Spends one call of every key that a token was made from; the refusal of the first that has nothing left. */
-export async function spendKeysBehind(
-  { spendKey }: Pick<CredentialParts, 'spendKey'>,
+/**
+ * Asks every key that a token was made from for one call; the refusal of the first that has nothing left. With `spendKey` it spends, with
+ * `lookAtKey` it only looks.
+ */
+export async function askKeysBehind(
   act: Actor | undefined,
+  ask: (keyId: string) => Promise<Spent>,
 ): Promise<Extract<Spent, { allowed: false }> | undefined> {
   for (let actor = act; actor; actor = actor.act) {
     const keyId = /^(?:api_key|personal_access_token):(.+)$/.exec(actor.sub)?.[1]
-    const spent = keyId === undefined ? undefined : await spendKey(keyId)
+    const spent = keyId === undefined ? undefined : await ask(keyId)
     if (spent && !spent.allowed) return spent
   }
   return undefined

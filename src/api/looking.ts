@@ -4,7 +4,7 @@
  */
 import type { HttpContext } from '../http/server.ts'
 import { type ApiCaller, keyCaller, tokenCaller } from './caller.ts'
-import { lookAtLimits, tokenCounted } from './limits.ts'
+import { askKeysBehind, lookAtLimits, tokenCounted } from './limits.ts'
 import { type CredentialParts, callerOf, credentialOf } from './presented.ts'
 import { isRecent } from './recent.ts'
 import { invalidToken } from './refusals.ts'
@@ -38,26 +38,36 @@ export async function looking(parts: CredentialParts, ctx: HttpContext): Promise
     const limit = await lookAtLimits(parts, tokenCounted(claims))
     const told = tokenCaller({ claims, account, caller: callerOf(ctx, claims.sub), limit })
     const recent = await isRecent(parts, told)
-    return { ...told, explain: async (scope) => explained(told.scopes.includes(scope), 'scope_missing', recent) }
+    return {
+      ...told,
+      explain: async (scope) => {
+        if (limit && !limit.allowed) return explained('rate_limited', recent)
+        if (!told.scopes.includes(scope)) return explained('scope_missing', recent)
+        return explained((await askKeysBehind(claims.act, parts.lookAtKey))?.reason, recent)
+      },
+    }
   }
   const audience = parts.audience
   const found = await parts.explainKey(credential, { ip, audience })
-  if (!found.allowed) throw invalidToken(parts, 'The credential is not valid.', { reason: found.reason })
   const { key, scopes } = found
+  // A key that has used up its quota is a good one: it is told of itself, and why it may do nothing.
+  if (!key || !scopes)
+    throw invalidToken(parts, 'The credential is not valid.', found.allowed ? {} : { reason: found.reason })
   const account = await parts.findAccount(key.ownerId)
   const limit = await lookAtLimits(parts, { credential: key.id, accountId: key.ownerId })
   const told = keyCaller({ key, scopes, account, audience, caller: callerOf(ctx, key.ownerId), limit })
   return {
     ...told,
     explain: async (scope) => {
+      if (limit && !limit.allowed) return explained('rate_limited', false)
       const answer = await parts.explainKey(credential, { ip, audience, scopes: [scope] })
-      return explained(answer.allowed, answer.allowed ? '' : answer.reason, false)
+      return explained(answer.allowed ? undefined : answer.reason, false)
     },
   }
 }
 
 /** `scope_not_granted` is what a plain missing scope is called here (contract.md). */
-function explained(allowed: boolean, reason: string, recent: boolean): Explained {
+function explained(reason: string | undefined, recent: boolean): Explained {
   const told = reason === 'scope_missing' ? 'scope_not_granted' : reason
-  return { allowed, reason: allowed ? null : told, recent_sign_in: recent }
+  return { allowed: reason === undefined, reason: told ?? null, recent_sign_in: recent }
 }

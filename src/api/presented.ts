@@ -49,6 +49,8 @@ export interface CredentialParts {
   ) => Promise<{ readonly id: string }>
   /** Spends one call of a key, for a token that was made from it. */
   readonly spendKey: (keyId: string) => Promise<Spent>
+  /** What `spendKey` would answer. */
+  readonly lookAtKey: (keyId: string) => Promise<Spent>
   /** Counts a call that an app made with one of its access tokens. */
   readonly countApp: (clientId: string, call: { outcome: 'ok' | 'denied' | 'limited'; at: number }) => void
   readonly denials: { newRef(): string; note(denial: Denial): Promise<string> }

@@ -76,28 +76,28 @@ export function rateLimited(standing: Standing, errorRef: string): AppError {
 
 /** How a key that was refused is answered. */
 export function keyRefusal(parts: Place, denied: Denied, lift?: Lift): AppError {
-  const { outside, reason, errorRef, needed = [], retryAfterSeconds = 1 } = denied
+  const { outside, reason, errorRef, needed = [], limit } = denied
   const behind = { errorRef, reason }
   if (outside === 'insufficient_scope') return insufficientScope(parts, needed, behind, lift)
   if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', behind)
-  return usedUp({ retryAfterSeconds, policy: keyStanding(denied)?.policy ?? reason, ...behind })
+  return limit && !limit.allowed ? rateLimited(limit, errorRef) : keySpent(denied, errorRef)
 }
 
-/** The key behind a token has nothing left to spend. */
+/** A key, or the key behind a token, has nothing left to spend. The policy is the one that refused, however the other limits stand. */
 export function keySpent({ reason, quota, retryAfterSeconds = 1 }: SpentKey, errorRef: string): AppError {
-  return usedUp({ retryAfterSeconds, policy: quota ? 'key_quota' : reason, errorRef, reason })
+  return new AppError('rate_limited', 'This key has used up what it may do for now.', {
+    details: { retryAfterSeconds, policy: quota ? KEY_QUOTA : reason, errorRef, reason },
+  })
 }
 
-function usedUp(details: { retryAfterSeconds: number; policy: string; errorRef: string; reason: string }): AppError {
-  return new AppError('rate_limited', 'This key has used up what it may do for now.', { details })
-}
+const KEY_QUOTA = 'key_quota'
 
 type SpentKey = Pick<Denied, 'reason' | 'quota' | 'retryAfterSeconds'>
 
 /** How a key stands under the tightest of its limits: the server's for every credential, or its own quota. */
 export function keyStanding({ limit, quota }: Pick<Verdict, 'limit' | 'quota'>): Standing | undefined {
-  if (!quota || (limit && (!limit.allowed || limit.remaining <= quota.remaining))) return limit
-  return { policy: 'key_quota', allowed: true, ...quota }
+  if (!quota || (limit && (!limit.allowed || limit.remaining < quota.remaining))) return limit
+  return { policy: KEY_QUOTA, allowed: true, ...quota }
 }
 
 /** The limit's standing, on every answer (contract.md). */

@@ -77,6 +77,7 @@ export function createApi(parts: ApiParts): readonly Route[] {
     checkKey: keys.check as CredentialParts['checkKey'],
     explainKey: keys.explain,
     spendKey: keys.spend,
+    lookAtKey: keys.lookAtSpending,
     askLift: keys.elevations.ask,
     countApp: parts.appUsage.count,
     denials: keys.denials,

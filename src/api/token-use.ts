@@ -6,7 +6,7 @@ import type { HttpContext } from '../http/server.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
 import { type ApiCaller, tokenCaller } from './caller.ts'
-import { spendKeysBehind, takeLimits, tokenCounted } from './limits.ts'
+import { askKeysBehind, takeLimits, tokenCounted } from './limits.ts'
 import { agentOf, type CredentialParts, callerOf, requestLine, schemeOf } from './presented.ts'
 import { insufficientScope, invalidToken, keySpent, rateLimited, tellStanding } from './refusals.ts'
 
@@ -45,7 +45,7 @@ export async function useToken(
   const held = claims.scope?.split(' ') ?? []
   const missing = needed.filter((scope) => !held.includes(scope))
   if (missing.length > 0) throw insufficientScope(place, needed, await noted('scope_missing', missing.join(' ')))
-  const spent = await spendKeysBehind(parts, claims.act)
+  const spent = await askKeysBehind(claims.act, parts.spendKey)
   if (spent) throw keySpent(spent, (await noted(spent.reason, claims.act?.sub ?? '')).errorRef)
   count('ok')
   const account = claims.sub === claims.client_id ? undefined : await parts.findAccount(claims.sub)

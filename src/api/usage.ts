@@ -5,19 +5,26 @@ import { z } from 'zod'
 import type { SecretCaller } from '../keys/callers.ts'
 import type { Period, UsageReport } from '../keys/usage-report.ts'
 
+/** A moment, or a day of UTC as the whole of it. */
+const moment = z.union([z.iso.datetime({ offset: true }), z.iso.date()])
+
 export const UsagePeriod = z.object({
-  from: z.iso.datetime({ offset: true }).optional(),
-  to: z.iso.datetime({ offset: true }).optional(),
+  from: moment.optional(),
+  to: moment.optional(),
   by: z.enum(['day', 'hour']).optional(),
 })
 
 export function periodOf({ from, to, by }: z.infer<typeof UsagePeriod>): Period {
   return {
     ...(from ? { from: Date.parse(from) } : {}),
-    ...(to ? { to: Date.parse(to) } : {}),
+    ...(to ? { to: endOf(to) } : {}),
     ...(by ? { by } : {}),
   }
 }
+
+const DAY_MS = 86_400_000
+
+const endOf = (to: string): number => Date.parse(to) + (to.includes('T') ? 0 : DAY_MS - 1)
 
 const isoTime = (milliseconds: number): string => new Date(milliseconds).toISOString()
 

@@ -100,7 +100,8 @@ function standingOf({ limit, remaining, windowSeconds, resetSeconds }: QuotaStan
 }
 
 function refusal(standing: Purse & QuotaStanding): Spent {
-  if (standing.kind === 'budget') return { allowed: false, reason: 'budget_spent' }
   const retryAfterSeconds = Math.max(1, standing.resetSeconds)
+  // A budget is for the whole life: nothing comes back before the key has ended.
+  if (standing.kind === 'budget') return { allowed: false, reason: 'budget_spent', retryAfterSeconds }
   return { allowed: false, reason: 'quota_exceeded', quota: standingOf(standing), retryAfterSeconds }
 }

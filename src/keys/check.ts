@@ -32,7 +32,7 @@ export interface CheckRequest extends Asked {
   readonly userAgent: string
   /** Method and path, for the owner. */
   readonly request?: string
-  /** Counts the call under the surface's own limit, once the key is allowed: the call is then counted as `ok` or as `limited`. */
+  /** Counts the call under the surface's own limit, once the key is good here, whether its scopes are enough or not. */
   readonly limit?: (key: Key) => Promise<LimitStanding | undefined>
 }
 
@@ -76,7 +76,14 @@ export type Verdict = Allowed | Denied
 /** What `explain` tells: what `check` would answer. */
 export type Explanation =
   | { readonly allowed: true; readonly scopes: readonly string[]; readonly key: Key; readonly owner: Owner }
-  | { readonly allowed: false; readonly reason: DenialReason; readonly key?: Key; readonly owner?: Owner }
+  | {
+      readonly allowed: false
+      readonly reason: DenialReason
+      readonly key?: Key
+      readonly owner?: Owner
+      /** What it may do, where nothing but its quota or budget stands against it. */
+      readonly scopes?: readonly string[]
+    }
 
 export interface Checking {
   check(credential: string, request: CheckRequest): Promise<Verdict>
@@ -88,6 +95,8 @@ export interface Checking {
    * Costs no store call where there is neither.
    */
   spend(id: string): Promise<Spent>
+  /** What `spend` would answer; spends nothing. */
+  lookAtSpending(id: string): Promise<Spent>
 }
 
 interface Dependencies {
@@ -133,12 +142,14 @@ export function createChecking(dependencies: Dependencies): Checking {
         return { allowed: false, reason: known.reason, outside: 'invalid_token', errorRef: denials.newRef() }
       }
       const decision = decide(known, request, policy, now())
-      if (!decision.allowed) return refuse(known, request, refusalOf(decision))
+      if (!decision.allowed && outsideOf(decision.reason) === 'invalid_token')
+        return refuse(known, request, refusalOf(decision))
       const key = toKey({ id: known.id, value: known.key }, now())
       const limit = await request.limit?.(key)
       if (limit && !limit.allowed) {
         return refuse(known, request, { reason: 'rate_limited', retryAfterSeconds: limit.resetSeconds, limit })
       }
+      if (!decision.allowed) return refuse(known, request, { ...refusalOf(decision), ...given(limit) })
       const { allowed: isAffordable, ...spent } = await allowance.spend(chainOf(known))
       if (!isAffordable) return refuse(known, request, { ...(spent as Refusal), ...given(limit) })
       count(known, 'ok', request)
@@ -150,14 +161,18 @@ export function createChecking(dependencies: Dependencies): Checking {
       const key = toKey({ id: known.id, value: known.key }, now())
       const decision = decide(known, asked, policy, now())
       if (!decision.allowed) return { allowed: false, reason: decision.reason, key, ...ownerOf(known) }
-      const spent = await allowance.look(chainOf(known))
-      if (!spent.allowed) return { allowed: false, reason: spent.reason, key, ...ownerOf(known) }
       const { owner, scopes } = allowedFor(known, key, decision.scopes)
+      const spent = await allowance.look(chainOf(known))
+      if (!spent.allowed) return { allowed: false, reason: spent.reason, key, owner, scopes }
       return { allowed: true, scopes, key, owner }
     },
     async spend(id) {
       const known = await look.findById(id as KeyId)
       return known ? allowance.spend(chainOf(known)) : { allowed: true }
+    },
+    async lookAtSpending(id) {
+      const known = await look.findById(id as KeyId)
+      return known ? allowance.look(chainOf(known)) : { allowed: true }
     },
     async stands(id) {
       const known = await look.findById(id as KeyId)

@@ -117,7 +117,9 @@ export function createRateLimiter<P extends string>(options: RateLimiterOptions<
       if (rule === 'off' || rule === null || rule === undefined) return undefined
       const { limit, windowSeconds } = rule
       const counted = await store.count(counterOf(policy, key)).catch(() => ({ count: 0, resetSeconds: 0 }))
-      const remaining = Math.max(0, limit - counted.count)
+      // What was reserved here is counted already, and is there to be spent.
+      const held = reservations.held(counterOf(policy, key))
+      const remaining = Math.min(limit, Math.max(0, limit - counted.count) + held)
       const resetSeconds = counted.count === 0 ? windowSeconds : counted.resetSeconds
       return { policy, allowed: remaining > 0, limit, remaining, windowSeconds, resetSeconds }
     },

@@ -24,6 +24,8 @@ export interface Taken {
 export interface Reservations {
   /** Counts one. Throws what the store throws. */
   take(wanted: Wanted): Promise<Taken>
+  /** How many this process has reserved of a counter and not spent. */
+  held(counter: string): number
 }
 
 /** What this process holds of one counter until `endsAt`. */
@@ -90,5 +92,11 @@ export function createReservations({
     return { allowed, remaining: purse.left + purse.unreserved, resetSeconds }
   }
 
-  return { take: (wanted) => (wanted.share > 1 ? reserved(wanted) : exact(wanted)) }
+  return {
+    take: (wanted) => (wanted.share > 1 ? reserved(wanted) : exact(wanted)),
+    held(counter) {
+      const purse = purses.get(counter)
+      return purse && purse.endsAt > now() ? purse.left : 0
+    },
+  }
 }

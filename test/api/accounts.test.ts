@@ -109,8 +109,36 @@ test('explaining spends no quota and leaves no mark', async () => {
   assert.equal((await me(ada.token)).body.rate_limit.remaining, remaining - 3)
   assert.equal((await me(key)).status, 200)
   const spent = await me(key, '?explain=data:read')
-  assert.equal(spent.status, 401)
+  assert.deepEqual(
+    [spent.status, spent.body.explain?.allowed, spent.body.explain?.reason],
+    [200, false, 'quota_exceeded'],
+  )
+  assert.equal(spent.body.credential.id, id, 'a good key that is used up is told of itself')
+  assert.equal((await me(key, '?explain=data:write')).body.explain.reason, 'scope_not_granted')
   assert.equal((await me(key)).status, 429)
+})
+
+test('explain and the route agree on a key that is used up, and on the JWT that was made from it', async () => {
+  for (const [reason, wanted] of [
+    ['budget_spent', { callBudget: 3 }],
+    ['quota_exceeded', { quota: { requests: 3, windowSeconds: 60 } }],
+  ] as const) {
+    const { key } = await makeKey(licet, ada.accountId, wanted)
+    const verify = (token: string) => callApi(licet.issuer, 'GET', '/api/v1/verify?scope=data:read', { token })
+    const jwt = String((await verify(key)).headers['authorization']).slice('Bearer '.length)
+    for (let left = 2; left >= 0; left -= 1) {
+      for (const token of [key, jwt]) {
+        const { body } = await me(token, '?explain=data:read')
+        assert.deepEqual([body.explain?.allowed, body.explain?.reason], left > 0 ? [true, null] : [false, reason])
+      }
+      assert.equal((await verify(jwt)).status, left > 0 ? 200 : 429)
+    }
+    const refused = await verify(key)
+    assert.deepEqual([refused.status, refused.body.policy], [429, reason === 'budget_spent' ? reason : 'key_quota'])
+    // A budget does not come back: whoever obeys does not ask again.
+    const wait = Number(refused.headers['retry-after'])
+    assert.ok(reason === 'budget_spent' ? wait > 86_400 : wait >= 1 && wait <= 60, String(wait))
+  }
 })
 
 test('a service app is told of itself without an account', async () => {

@@ -275,6 +275,10 @@ test('usage counts calls by outcome and names the callers', async () => {
   )
   const { last_used_ip: ip } = (await ada.call('GET', `/api/v1/keys/${id}`)).body
   assert.equal(ip, '127.0.0.1')
+  const today = new Date(time).toISOString().slice(0, 10)
+  const ofToday = await ada.call('GET', `/api/v1/keys/${id}/usage?from=${today}&to=${today}&by=hour`)
+  assert.equal(ofToday.status, 200, ofToday.text)
+  assert.equal(ofToday.body.buckets.length, 24, 'a day is the whole of it')
 })
 
 test('a key with the right makes children of itself, and of nothing else', async () => {

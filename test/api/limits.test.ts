@@ -37,5 +37,14 @@ test('a credential has its limit, and all credentials of an account have one tog
   assert.deepEqual([whole.status, whole.body.policy], [429, 'api_account'])
   assert.equal((await ada.call('GET', '/api/v1/keys')).body.policy, 'api_account', 'an access token, too')
   const eve = await newOwner(licet)
+  const weak = await makeKey(licet, eve.accountId)
+  const beyond = () => callApi(licet.issuer, 'GET', '/api/v1/verify?scope=data:write', { token: weak.key })
+  for (const left of [5, 4, 3, 2, 1, 0]) {
+    const { status, headers } = await beyond()
+    assert.deepEqual([status, headers['x-ratelimit-remaining']], [403, String(left)])
+  }
+  assert.equal((await beyond()).status, 429, 'attack: calls that a good key may not make are counted, too')
+  const told = await callApi(licet.issuer, 'GET', '/api/v1/accounts/me?explain=data:read', { token: weak.key })
+  assert.deepEqual([told.body.explain.allowed, told.body.explain.reason], [false, 'rate_limited'])
   assert.equal((await eve.call('GET', '/api/v1/keys')).status, 200, 'attack: nobody uses up the limit of another')
 })
