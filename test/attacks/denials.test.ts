@@ -70,7 +70,7 @@ const causes: readonly (readonly [string, number, () => Promise<Refused>])[] = [
   ],
   ['code_verifier_mismatch', 400, async () => app.redeem({ ...(await code()), verifier: 'x'.repeat(50) })],
   [
-    'grant_ended',
+    'consent_ended',
     400,
     async () => {
       const { refresh_token: token } = await tokens()
@@ -79,7 +79,7 @@ const causes: readonly (readonly [string, number, () => Promise<Refused>])[] = [
     },
   ],
   [
-    'grant_ended',
+    'consent_ended',
     401,
     async () => {
       const { access_token: token } = await tokens()
