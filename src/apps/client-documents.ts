@@ -18,6 +18,8 @@ export type FetchDocument = (
 export interface ClientDocuments {
   /** Whether an id of this form is a document's address. */
   isAddress(clientId: string): boolean
+  /** Whether the operator's lists leave out the host of that address. */
+  isShutOut(clientId: string): boolean
   /** What the document says; undefined when it cannot be had, is refused, or says something else than its address. */
   find(clientId: string): Promise<AppRecord | undefined>
 }
@@ -104,11 +106,16 @@ export function createClientDocuments(dependencies: Dependencies): ClientDocumen
     return undefined
   }
 
+  const isShutOut: ClientDocuments['isShutOut'] = (clientId) => {
+    const host = addressOf(clientId)?.hostname
+    return host !== undefined && !isAllowed(dependencies, host)
+  }
+
   return {
     isAddress: (clientId) => addressOf(clientId) !== undefined,
+    isShutOut,
     async find(clientId) {
-      const address = addressOf(clientId)
-      if (!address || !isAllowed(dependencies, address.hostname)) return undefined
+      if (!addressOf(clientId) || isShutOut(clientId)) return undefined
       const running = underWay.get(clientId)
       if (running) return running
       const kept = await known(clientId)
@@ -125,13 +132,16 @@ function placeOf(clientId: string): number {
   return Buffer.from(digest('client document', clientId), 'base64url').readUInt32BE() % PLACES
 }
 
-/** An https URL with a path, without fragment, user or dot segments, exactly as a parser writes it (draft §3). */
+/**
+ * An https URL with a path, without fragment, user or dot segments, exactly as a parser writes it (draft §3). A dot behind the host is the same host under
+ * a name that no list holds.
+ */
 function addressOf(clientId: string): URL | undefined {
   if (!clientId.startsWith('https://') || clientId.length > 500) return undefined
   const url = URL.parse(clientId)
   if (!url || url.href !== clientId || url.pathname === '/' || url.hash || url.username || url.password)
     return undefined
-  return url
+  return url.hostname.endsWith('.') ? undefined : url
 }
 
 function isAllowed({ policy, allowHosts, denyHosts }: Dependencies, host: string): boolean {

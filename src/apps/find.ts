@@ -15,10 +15,19 @@ interface Places {
   readonly registration?: Pick<Registration, 'open'>
 }
 
+const SHUT_OUT = 'The configuration takes no documents from its host.'
+
 /** Finds suspended apps too: look at `suspended`. Costs no store call for configured ones. */
 export function createFind({ configured, store, documents, registration }: Places) {
   /** A document that cannot be had any more does not take away what people have consented to: the copy of then serves. */
   const documented = async (clientId: string, copy: AppRecord | undefined): Promise<App | undefined> => {
+    // Nor does it outlive the operator's word about its host.
+    if (copy && documents?.isShutOut(clientId))
+      return toApp({
+        id: clientId,
+        value: { ...copy, suspended: { at: copy.updatedAt, reason: SHUT_OUT } },
+        version: '',
+      })
     const fresh = await documents?.find(clientId)
     const value = fresh && copy ? withStanding(fresh, copy) : (fresh ?? copy)
     const isKept = copy !== undefined

@@ -3,8 +3,11 @@
  * how long. The way out is the real one, over real sockets; only names resolve as each test says.
  */
 import assert from 'node:assert/strict'
+import { mkdtempSync } from 'node:fs'
 import { createServer as createHttps } from 'node:https'
 import { type AddressInfo, createServer as createTcp, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { createClientDocuments } from '../../src/apps/client-documents.ts'
@@ -16,7 +19,7 @@ import { createShims } from '../../src/shims.ts'
 import { testAuthority, testCertificate, testKey } from '../support/certificates.ts'
 import { type Documents, startDocuments } from '../support/documents.ts'
 import { type Licet, newAccount, operator, PASSWORD, startLicet } from '../support/licet.ts'
-import { mcpResource, signInWith, WEB_CALLBACK } from '../support/mcp-client.ts'
+import { askTokens, mcpResource, signInWith, WEB_CALLBACK } from '../support/mcp-client.ts'
 import { openTestStore } from '../support/open-store.ts'
 import { Person } from '../support/person.ts'
 
@@ -283,4 +286,45 @@ test('DC5: a document that changes while the person reads the page has not been 
   assert.equal((await licet.core.apps.find(clientId))?.redirectUris.length, 2)
   await person.submit(page, { decision: 'allow' }, '/consent')
   assert.match((await person.open(path(thief))).body, /name="decision"|name="password"/)
+})
+
+test('attack: a denied host is nobody with a dot behind its name too', async (t) => {
+  let connections = 0
+  const port = await listen(
+    t,
+    createTcp((socket) => {
+      connections += 1
+      socket.destroy()
+    }),
+    '127.0.0.1',
+  )
+  const here = () => ['127.0.0.1']
+  const { documents } = setUp(t, { 'denied.test': here, 'denied.test.': here }, ['127.0.0.0/8'])
+  for (const host of ['denied.test', 'denied.test.', 'denied.test..'])
+    assert.equal(await documents.find(`https://${host}:${port}/c`), undefined, host)
+  assert.equal(connections, 0)
+})
+
+test('DC5: denying a host ends what its apps were allowed before, for everybody', async (t) => {
+  const store = `sqlite:${join(mkdtempSync(join(tmpdir(), 'licet-denied-')), 'licet.db')}`
+  const [before, after] = await Promise.all([
+    startLicet({ store, file: { resources: [mcpResource], outbound: hosted.outbound } }),
+    startLicet({
+      store,
+      file: {
+        resources: [mcpResource],
+        outbound: hosted.outbound,
+        client_documents: { deny_hosts: ['localhost'] },
+      },
+    }),
+  ])
+  t.after(() => Promise.all([before.close(), after.close()]))
+  const clientId = hosted.publish('/denied.json')
+  const { tokens } = await signInWith(before, { clientId })
+  assert.ok(tokens)
+  const refresh = { grant_type: 'refresh_token', refresh_token: String(tokens['refresh_token']) }
+  assert.equal((await askTokens(after, { clientId }, refresh)).error, 'invalid_client')
+  assert.ok((await signInWith(after, { clientId })).page)
+  assert.match((await after.core.apps.getById(clientId)).suspended?.reason ?? '', /no documents from its host/)
+  assert.ok((await askTokens(before, { clientId }, refresh)).tokens, 'nothing is taken where it is not denied')
 })
