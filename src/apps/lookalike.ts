@@ -42,6 +42,15 @@ export function skeletonOf(name: string): string {
   return joined.replace(/[^\p{L}\p{N}]/gu, '').replace(/i/g, 'l')
 }
 
+/** Skeletons of a name: a mark may stand for a letter (`L!cet`) or be a mark (`Licet!`), at each place. */
+function readingsOf(name: string): string[] {
+  const edge = /^[@!|$\s]+|[@!|$\s]+$/g
+  const readings = [name, name.replace(edge, ''), name.replace(/[@!|$]/g, '')]
+  return [...new Set(readings.map(skeletonOf))].filter((skeleton) => skeleton !== '')
+}
+
+const VERIFIED = { group: 'verifiedName', limit: 20 }
+
 export interface NameGuard {
   /**
    * Nothing for a name that stays, and for apps of the operator.
@@ -59,10 +68,12 @@ export function createNameGuard({ store, ours }: { store: Store; ours: readonly 
   return {
     async refuseLookalike(name, { name: before, ownerId } = {}) {
       if (typeof name !== 'string' || ownerId === undefined || name === before) return
-      const skeleton = skeletonOf(name)
-      const group = { group: 'verifiedName', value: skeleton, limit: 20 }
-      const others = skeleton === '' ? [] : (await store.list<AppRecord>('app', group)).items
-      if (!reserved.has(skeleton) && others.every(({ value }) => value.ownerId === ownerId)) return
+      const skeletons = readingsOf(name)
+      const others = await Promise.all(
+        skeletons.map(async (value) => (await store.list<AppRecord>('app', { ...VERIFIED, value })).items),
+      )
+      const isFree = others.flat().every(({ value }) => value.ownerId === ownerId)
+      if (isFree && !skeletons.some((skeleton) => reserved.has(skeleton))) return
       const detail = 'This name reads like one of the operator, or of a verified app. Choose another.'
       throw new AppError('invalid_request', detail, {
         details: { fields: [{ pointer: '/name', code: 'confusable', detail }] },

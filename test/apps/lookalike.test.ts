@@ -74,7 +74,19 @@ test('attack: an app that reads like the server, an app of the operator or a ver
   await make('G00gle', 'early')
   const seen = await apps.replace(operator, real.clientId, (app) => ({ ...app, publisher }))
   await publishers.verify(operator, real.clientId, seen)
-  for (const name of ['G00gle', 'Gооgle', 'goog1e', 'LICET', 'Lісеt', 'C0nsole'])
+  for (const name of [
+    'G00gle',
+    'Gооgle',
+    'goog1e',
+    'LICET',
+    'Lісеt',
+    'C0nsole',
+    'Google!',
+    '|Licet|',
+    'L!cet',
+    'Con$ole!',
+    '@ Console',
+  ])
     await assert.rejects(make(name, 'mallory'), isConfusable, name)
   const innocent = await make('Notes', 'mallory')
   await assert.rejects(apps.change(operator, innocent.clientId, { name: 'Gοοgle' }), isConfusable)
