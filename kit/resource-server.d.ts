@@ -6,6 +6,7 @@ export interface Demand {
   readonly scopes?: readonly string[]
   readonly acr?: string
   readonly maxAgeSeconds?: number
+  readonly dpop?: boolean
 }
 
 export interface Shown {
@@ -23,7 +24,13 @@ export type Claims = JWTPayload & {
 
 export type Verdict =
   | { readonly ok: true; readonly claims: Claims }
-  | { readonly ok: false; readonly status: 401 | 403; readonly headers: Record<string, string>; readonly body: object }
+  | {
+      readonly ok: false
+      readonly status: 401 | 403 | 503
+      readonly headers: Record<string, string>
+      readonly body: object
+      readonly cause?: unknown
+    }
 
 export interface ResourceServer {
   check(shown: Shown, demand?: Demand): Promise<Verdict>
@@ -43,6 +50,7 @@ export function protectFetch(
   server: ResourceServer,
   demand: Demand,
   handler: (request: Request, claims: Claims) => Response | Promise<Response>,
+  origin?: string,
 ): (request: Request) => Promise<Response>
 
 export function protectNode(

@@ -6,7 +6,7 @@ import { createHmac, createPublicKey } from 'node:crypto'
 import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import type { JWK } from 'jose'
-import { createResourceServer } from 'licet/resource-server'
+import { createResourceServer, protectNode } from 'licet/resource-server'
 import { startLicet, type TestLicet } from 'licet/testing'
 import { dpop, es256, newKey, rawJwt, type TestKey } from '../support/proofs.ts'
 
@@ -114,4 +114,88 @@ test('JW2: a thousand unknown key ids fetch the keys once', async () => {
   }
   front.close()
   assert.equal(fetches, 1)
+})
+
+test('a proof without an identifier of its own is refused: it could be replayed (RFC 9449 §4.2)', async () => {
+  for (const jti of [undefined, 7, {}])
+    assert.equal((await ask(server(), `DPoP ${bound}`, await proofFor({ claims: { jti } }))).ok, false)
+})
+
+test('a demand for a strength that nobody knows lets nobody in, but whoever has just that', async () => {
+  const shown = async (acr: string) => {
+    const token = await licet.mintAccessToken({ audience: API, acr })
+    return { method: 'GET', url: PLACE, headers: { authorization: `Bearer ${token}` } }
+  }
+  const isIn = async (acr: string, wanted: string) => (await server().check(await shown(acr), { acr: wanted })).ok
+  assert.equal(await isIn('phr', 'urn:licet:acr:2f'), false)
+  assert.equal(await isIn('toString', 'urn:licet:acr:1fa'), false)
+  assert.equal(await isIn('urn:example:gold', 'urn:example:gold'), true)
+  assert.equal(await isIn('phr', 'urn:licet:acr:2fa'), true)
+})
+
+test('an API that demands bound tokens refuses a plain one, and asks for a proof in the words of RFC 9449', async () => {
+  const plain = await licet.mintAccessToken({ audience: API, scope: 'data:read' })
+  const demand = { dpop: true, scopes: ['data:read'] }
+  const at = { method: 'GET', url: PLACE }
+  for (const headers of [{}, { authorization: `Bearer ${plain}` }]) {
+    const verdict = await server().check({ ...at, headers }, demand)
+    assert.ok(!verdict.ok && verdict.status === 401)
+    assert.match(String(verdict.headers['WWW-Authenticate']), /^DPoP .*algs="ES256/)
+  }
+  const headers = { authorization: `DPoP ${bound}`, dpop: await proofFor() }
+  assert.equal((await server().check({ ...at, headers }, demand)).ok, true)
+})
+
+test('whoever came with a proof is refused in the same scheme (RFC 9449 §7.1)', async () => {
+  const headers = { authorization: `DPoP ${bound}`, dpop: await proofFor() }
+  const verdict = await server().check({ method: 'GET', url: PLACE, headers }, { scopes: ['data:write'] })
+  assert.ok(!verdict.ok && verdict.status === 403)
+  assert.match(String(verdict.headers['WWW-Authenticate']), /^DPoP error="insufficient_scope"/)
+})
+
+test('a good token is not called bad while the keys cannot be fetched, and no handler is reached or process brought down', async () => {
+  const answers = [
+    { status: 503, body: 'down' },
+    { status: 200, body: '<html>' },
+    { status: 200, body: '{"keys":1}' },
+  ]
+  const front = createServer((_request, response) => {
+    const { status, body } = answers.shift() ?? { status: 500, body: '' }
+    response.writeHead(status).end(body)
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => front.once('listening', resolve))
+  const issuer = `http://127.0.0.1:${(front.address() as { port: number }).port}`
+  const token = await licet.mintAccessToken({ audience: API })
+  for (let index = 0; index < 3; index += 1) {
+    const verdict = await ask(createResourceServer({ issuer, audience: API }), `Bearer ${token}`)
+    assert.ok(!verdict.ok && verdict.status === 503 && verdict.cause instanceof Error, `answer ${index}`)
+    assert.equal(verdict.headers['WWW-Authenticate'], undefined)
+  }
+  front.close()
+  const guard = createResourceServer({ issuer: 'http://127.0.0.1:1', audience: API })
+  const api = createServer((request, response) =>
+    protectNode(guard, API, {})(request, response, () => assert.fail('reached')),
+  ).listen(0, '127.0.0.1')
+  await new Promise((resolve) => api.once('listening', resolve))
+  const { port } = api.address() as { port: number }
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { authorization: `Bearer ${token}` } })
+  assert.equal(answer.status, 503)
+  assert.equal(answer.headers.get('content-type'), 'application/problem+json')
+  api.close()
+})
+
+test('the metadata of an API is found at the address of its audience (RFC 9728 §3.1), and nowhere for one that is no address', async () => {
+  const pointerOf = async (audience: string) => {
+    const verdict = await createResourceServer({ issuer: licet.issuer, audience }).check({
+      method: 'GET',
+      url: PLACE,
+      headers: {},
+    })
+    assert.ok(!verdict.ok)
+    return verdict.headers['WWW-Authenticate']
+  }
+  const at = `Bearer resource_metadata="${API}/.well-known/oauth-protected-resource`
+  assert.equal(await pointerOf(API), `${at}"`)
+  assert.equal(await pointerOf(`${API}/v1?tenant=a`), `${at}/v1?tenant=a"`)
+  assert.equal(await pointerOf('urn:example:api'), 'Bearer')
 })
