@@ -95,7 +95,7 @@ function admitting(parts: CredentialParts) {
       scopes,
       account,
       audience: parts.audience,
-      caller: callerOf(ctx, key.ownerId),
+      caller: callerOf(ctx, key.ownerId, verdict.credential),
       limit: keyStanding(verdict),
     })
   }

@@ -34,6 +34,7 @@ export interface CredentialParts {
       request: string
       audience: string
       scopes?: readonly string[]
+      mustHoldSome?: true
       limit: (key: Key) => Promise<Standing | undefined>
     },
   ) => Promise<Verdict>

@@ -5,6 +5,7 @@
  */
 import { AppError } from '../errors.ts'
 import type { HttpContext } from '../http/server.ts'
+import { KEY_QUOTA, keySpent } from '../keys/allowance.ts'
 import type { Denied, Verdict } from '../keys/check.ts'
 import { sunsetHeaders } from '../overlap.ts'
 import { rateLimitHeaders, type Standing } from '../security/rate-limit.ts'
@@ -82,17 +83,6 @@ export function keyRefusal(parts: Place, denied: Denied, lift?: Lift): AppError 
   if (outside === 'invalid_token') return invalidToken(parts, 'The credential is not valid.', behind)
   return limit && !limit.allowed ? rateLimited(limit, errorRef) : keySpent(denied, errorRef)
 }
-
-/** A key, or the key behind a token, has nothing left to spend. The policy is the one that refused, however the other limits stand. */
-export function keySpent({ reason, quota, retryAfterSeconds = 1 }: SpentKey, errorRef: string): AppError {
-  return new AppError('rate_limited', 'This key has used up what it may do for now.', {
-    details: { retryAfterSeconds, policy: quota ? KEY_QUOTA : reason, errorRef, reason },
-  })
-}
-
-const KEY_QUOTA = 'key_quota'
-
-type SpentKey = Pick<Denied, 'reason' | 'quota' | 'retryAfterSeconds'>
 
 /** How a key stands under the tightest of its limits: the server's for every credential, or its own quota. */
 export function keyStanding({ limit, quota }: Pick<Verdict, 'limit' | 'quota'>): Standing | undefined {

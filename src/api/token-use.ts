@@ -3,12 +3,13 @@
  */
 import type { AppError } from '../errors.ts'
 import type { HttpContext } from '../http/server.ts'
+import { keySpent } from '../keys/allowance.ts'
 import type { Denial } from '../keys/denials.ts'
 import type { CheckedToken } from '../oidc/interaction.ts'
 import { type ApiCaller, tokenCaller } from './caller.ts'
 import { askKeysBehind, takeLimits, tokenCounted } from './limits.ts'
 import { agentOf, type CredentialParts, callerOf, requestLine, schemeOf } from './presented.ts'
-import { insufficientScope, invalidToken, keySpent, rateLimited, tellStanding } from './refusals.ts'
+import { insufficientScope, invalidToken, rateLimited, tellStanding } from './refusals.ts'
 
 interface TokenAttempt {
   readonly scheme: string

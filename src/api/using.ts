@@ -22,6 +22,7 @@ export interface Using {
 interface Needed {
   readonly audience?: string
   readonly scopes?: readonly string[]
+  readonly mustHoldSome?: true
 }
 
 /** The key behind a credential, allowed to do this, with its limits told on the answer. @throws AppError for a key that is refused */
@@ -29,7 +30,7 @@ export async function useKey(
   parts: CredentialParts,
   ctx: HttpContext,
   credential: string,
-  { audience = parts.audience, scopes = [] }: Needed = {},
+  { audience = parts.audience, scopes = [], ...needed }: Needed = {},
 ): Promise<Allowed> {
   const verdict = await parts.checkKey(credential, {
     ip: ctx.state.ip,
@@ -37,6 +38,7 @@ export async function useKey(
     request: requestLine(ctx),
     audience,
     scopes,
+    ...needed,
     limit: (key) => takeLimits(parts, { credential: key.id, accountId: key.ownerId }),
   })
   tellStanding(ctx, keyStanding(verdict))
@@ -73,7 +75,7 @@ export function usingKey(parts: CredentialParts): AccessRule<Using> {
         throw new AppError('forbidden', 'Only a key can do this.', { details: { reason: 'key_needed' } })
       }
       const allowed = await useKey(parts, ctx, credential)
-      return { allowed, caller: callerOf(ctx, allowed.key.ownerId) }
+      return { allowed, caller: callerOf(ctx, allowed.key.ownerId, allowed.credential) }
     },
   }
 }

@@ -7,8 +7,7 @@ import type { HttpContext } from '../http/server.ts'
 import { endOf } from '../keys/check.ts'
 import type { ApiCaller } from './caller.ts'
 import { type CredentialParts, credentialOf } from './presented.ts'
-import { invalidToken } from './refusals.ts'
-import { noteDenial, useToken } from './token-use.ts'
+import { useToken } from './token-use.ts'
 import { useKey } from './using.ts'
 
 /** Who may pass, as the gateway is told. */
@@ -83,10 +82,12 @@ function passing(parts: VerifyParts): AccessRule<Passing> {
         const token = narrowed ? await parts.narrowToken(narrowed) : credential
         return { subject: account?.id ?? clientId, scopes, credential: `access_token:${id}`, token }
       }
-      const allowed = await useKey(parts, ctx, credential, needed)
+      const isElsewhere = needed.audience !== parts.audience
+      const allowed = await useKey(parts, ctx, credential, {
+        ...needed,
+        ...(isElsewhere ? { mustHoldSome: true } : {}),
+      })
       const { owner, scopes, credential: name } = allowed
-      if (scopes.length === 0 && needed.audience !== parts.audience)
-        throw await nothingThere(parts, ctx, name, owner.id)
       const wish = { accountId: owner.id, credential: name, scopes, audience: needed.audience, endsAt: endOf(allowed) }
       return { subject: owner.id, scopes, credential: name, token: await tokenOf(wish) }
     },
@@ -99,13 +100,6 @@ function demanded({ audience }: VerifyParts, { state }: HttpContext): { scopes: 
   const scopes = query.getAll('scope').flatMap((list) => list.split(' ').filter(Boolean))
   const isBelow = state.params['*'] !== undefined
   return { scopes, audience: (isBelow ? undefined : query.get('audience')) ?? audience }
-}
-
-/** A key that holds no scope of that resource has nothing to do there. */
-async function nothingThere(parts: VerifyParts, ctx: HttpContext, credential: string, ownerId: string) {
-  const reason = 'audience_mismatch'
-  const errorRef = await noteDenial(parts, ctx, { ownerId, credential, reason })
-  return invalidToken(parts, 'The credential is not valid.', { errorRef, reason })
 }
 
 function rememberTokens({ makeKeyToken, now }: VerifyParts): (wish: KeyTokenWish) => Promise<string> {

@@ -3,6 +3,7 @@
  * ancestor that has one, so that no number of children is worth more than their root. Counted one by one in the store: of racing
  * calls none gets more than there is.
  */
+import { AppError } from '../errors.ts'
 import type { Counted, Store } from '../storage/store.ts'
 import type { KeyRecord } from './key.ts'
 
@@ -28,6 +29,22 @@ export type Spent =
       readonly quota?: QuotaStanding
       readonly retryAfterSeconds?: number
     }
+
+/** What a key's own quota is called among the limits of an answer. */
+export const KEY_QUOTA = 'key_quota'
+
+interface SpentKey {
+  readonly reason: string
+  readonly quota?: QuotaStanding
+  readonly retryAfterSeconds?: number
+}
+
+/** A key, or the key behind a token, has nothing left to spend. The policy is the one that refused, however the other limits stand. */
+export function keySpent({ reason, quota, retryAfterSeconds = 1 }: SpentKey, errorRef: string): AppError {
+  return new AppError('rate_limited', 'This key has used up what it may do for now.', {
+    details: { retryAfterSeconds, policy: quota ? KEY_QUOTA : reason, errorRef, reason },
+  })
+}
 
 export interface Allowance {
   /** Spends one call of everything the chain has. */

@@ -61,6 +61,8 @@ export interface Asked {
   readonly audience?: string
   /** All of them are needed. */
   readonly scopes?: readonly string[]
+  /** A key that holds no scope of that resource is refused: it has nothing to do there. */
+  readonly mustHoldSome?: true
 }
 
 export type Decision =
@@ -112,7 +114,9 @@ export function decide(standing: Standing, asked: Asked, policy: KeyPolicy, at: 
   if (!owned) return deny('audience_mismatch', asked.audience)
   const scopes = effectiveScopes(standing, policy, at).filter((scope) => owned.includes(scope))
   const missing = (asked.scopes ?? []).filter((scope) => !scopes.includes(scope))
-  return missing.length === 0 ? { allowed: true, scopes } : denyScopes(standing, missing, owned, policy)
+  if (missing.length > 0) return denyScopes(standing, missing, owned, policy)
+  if (asked.mustHoldSome && scopes.length === 0) return deny('audience_mismatch', asked.audience)
+  return { allowed: true, scopes }
 }
 
 /** The scopes that count at that resource; undefined when the key, or the server, does not know it. */

@@ -2,7 +2,7 @@
  * What the protocol asks of the key domain, and how a key that was refused is told in OAuth's words.
  */
 import { errors } from 'oidc-provider'
-import { AppError } from '../errors.ts'
+import { keySpent } from '../keys/allowance.ts'
 import type { CheckRequest, Denied, Explanation, Verdict } from '../keys/check.ts'
 
 export interface KeySource {
@@ -14,11 +14,10 @@ export interface KeySource {
 }
 
 /** RFC 8693 §2.2.2: a subject token that is not good is `invalid_request`. */
-export function exchangeRefusal({ outside, needed = [], retryAfterSeconds = 1 }: Denied): Error {
+export function exchangeRefusal(denied: Denied): Error {
+  const { outside, needed = [], errorRef } = denied
   if (outside === 'insufficient_scope')
     return new errors.InvalidScope('the subject token does not hold every requested scope', needed.join(' '))
   if (outside === 'invalid_token') return new errors.InvalidRequest('the subject token is not valid')
-  return new AppError('rate_limited', 'This key has used up what it may do for now.', {
-    details: { retryAfterSeconds },
-  })
+  return keySpent(denied, errorRef)
 }

@@ -35,9 +35,10 @@ export function createKeyStatus({ issuer, keys, clients, resources, factsOf }: K
       userAgent,
       request: 'POST /introspect',
       audience: resource.identifier,
+      mustHoldSome: true,
     })
     if (!verdict.allowed) workOf(ctx).errorRef = verdict.errorRef
-    else if (verdict.scopes.length > 0) ctx.body = introspected(issuer, resource, verdict)
+    else ctx.body = introspected(issuer, resource, verdict)
   }
 }
 

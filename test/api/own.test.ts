@@ -182,6 +182,20 @@ test('activity tells what was done, newest first, page by page', async () => {
   assert.equal(JSON.stringify([first, rest]).includes(made.body.key), false)
 })
 
+test('attack: what a stolen key has done does not look as if its owner had done it', async () => {
+  const owner = await newOwner(licet, { app })
+  const [stolen, other] = [
+    await makeKey(licet, owner.accountId, { scopes: ['api:write'] }),
+    await makeKey(licet, owner.accountId),
+  ]
+  assert.equal((await owner.call('DELETE', `/api/v1/keys/${other.id}`, { token: stolen.key })).status, 204)
+  const { items } = (await owner.call('GET', '/api/v1/activity?limit=1')).body
+  assert.deepEqual(
+    [items[0].event, items[0].subject, items[0].actor],
+    ['key.revoked', other.id, `api_key:${stolen.id}`],
+  )
+})
+
 test('a denial is read by its owner only', async () => {
   const { key } = await makeKey(licet, ada.accountId)
   const refused = await callApi(licet.issuer, 'GET', '/api/v1/keys', { token: key, headers: { 'user-agent': 'job/1' } })

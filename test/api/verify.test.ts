@@ -119,6 +119,14 @@ test('the audience is what the gateway says, and the scopes are those of that re
   const api = await makeKey(licet, ada.accountId, { scopes: ['data:read'] })
   const nothing = await verify(api.key, `?audience=${encodeURIComponent(MCP)}`)
   assert.equal(nothing.status, 401)
+  const denial = (await ada.call('GET', `/api/v1/denials/${nothing.body.error_ref}`)).body
+  assert.deepEqual([denial.reason, denial.credential], ['audience_mismatch', `api_key:${api.id}`])
+  const { total } = (await ada.call('GET', `/api/v1/keys/${api.id}/usage`)).body
+  assert.deepEqual(
+    total,
+    { ok: 0, denied: 1, limited: 0 },
+    'what was refused is counted as refused, and spends nothing',
+  )
   const bound = await makeKey(licet, ada.accountId, { scopes: ['mcp:read'], resource: MCP })
   assert.equal((await verify(bound.key)).status, 401)
   assert.equal((await verify(bound.key, `?audience=${encodeURIComponent(MCP)}`)).status, 200)

@@ -229,6 +229,8 @@ test('attack: exchanging does not stretch a budget or a quota: calls with the JW
   const spent = await me(ofChild)
   assert.equal(spent.status, 429, spent.text)
   assert.equal((await ada.call('GET', `/api/v1/denials/${spent.body.error_ref}`)).body.reason, 'budget_spent')
+  const unmade = await exchange(child.body.key)
+  assert.deepEqual([unmade.status, unmade.body['policy']], [429, 'budget_spent'])
   // Of the six, one made the child and three were the child's.
   const ofRoot = await jwt(root.key)
   assert.deepEqual([(await me(ofRoot)).status, (await me(ofRoot)).status], [200, 429])
