@@ -5,7 +5,7 @@
 import { cleanName } from '../display-name.ts'
 import { AppError, hasCode } from '../errors.ts'
 import type { Audit, Caller } from '../observability/audit.ts'
-import type { Account, Role } from './account.ts'
+import { type Account, isAdministrator, type Role } from './account.ts'
 import type { Accounts } from './accounts.ts'
 import { readEmail } from './email.ts'
 import { checkNew } from './fields.ts'
@@ -46,6 +46,7 @@ export interface SignUp {
   begin(caller: Caller, wanted: Wanted): Promise<MailChallenge>
   /**
    * Invites an address; the link, a path of this server, is good for seven days and once. For administrators.
+   * An invitation to administer is good as long as the account that invited administers.
    * @throws conflict when the address has a verified account, forbidden when sign-up is closed, invalid_request
    */
   invite(caller: Caller, invited: Invited): Promise<{ readonly path: string; readonly expiresAt: number }>
@@ -92,7 +93,9 @@ export function createSignUp(dependencies: Dependencies): SignUp {
         throw new AppError('invalid_request', 'Give an e-mail address.', { details: { fields: [NOT_AN_ADDRESS] } })
       const known = await accounts.findByEmail(to.address)
       if (known?.emailVerified) throw new AppError('conflict', 'This e-mail address has an account already.')
-      const detail = { email: to.address, role, name: cleanName(name) ?? '', locale }
+      // Who may run commands on this machine administers it anyway; whoever came over the network is asked for again at the end.
+      const inviter = caller.requestId !== undefined && caller.id ? { inviter: caller.id } : {}
+      const detail = { email: to.address, role, name: cleanName(name) ?? '', locale, ...inviter }
       const entry = { event: 'account.invited', accountId: known?.id ?? 'system', details: { role } }
       const issued = await audit.record(caller, entry, () =>
         oneTimes.issue('invitation', { detail, ttlSeconds: INVITATION_SECONDS }),
@@ -102,7 +105,7 @@ export function createSignUp(dependencies: Dependencies): SignUp {
     },
     async openInvitation(token) {
       refuseClosed(policy)
-      const { detail } = await oneTimes.open('invitation', token)
+      const { detail } = await openStanding(dependencies, token)
       return { email: String(detail['email']), ...(detail['name'] ? { name: String(detail['name']) } : {}) }
     },
     acceptInvitation: (caller, token, wanted) => accept(dependencies, caller, token, wanted),
@@ -141,14 +144,25 @@ async function findOrMake(
   }
 }
 
+/** An invitation to administer counts as long as its inviter does: nobody leaves a way back in. @throws gone */
+async function openStanding({ accounts, oneTimes }: Dependencies, token: string): Promise<OneTime> {
+  const invitation = await oneTimes.open('invitation', token)
+  const { role, inviter } = invitation.detail
+  if (role !== 'administrator' || inviter === undefined) return invitation
+  const account = await accounts.find(String(inviter))
+  if (!account || !isAdministrator(account)) throw gone()
+  return invitation
+}
+
 async function accept(
-  { accounts, passwords, oneTimes, prove, policy }: Dependencies,
+  dependencies: Dependencies,
   caller: Caller,
   token: string,
   { name, password, locale }: Omit<Wanted, 'email'>,
 ): Promise<Account> {
+  const { accounts, passwords, oneTimes, prove, policy } = dependencies
   refuseClosed(policy)
-  const invitation: OneTime = await oneTimes.open('invitation', token)
+  const invitation = await openStanding(dependencies, token)
   const email = String(invitation.detail['email'])
   const shown = name || String(invitation.detail['name'])
   const fields = checkNew({ email, name: shown, password, ...(locale ? { locale } : {}) }, passwords)

@@ -74,7 +74,10 @@ const ACTS: readonly Act[] = [
     path: 'role',
     done: 'role_changed',
     needsReason: true,
-    run: (acts, caller, id, { role }) => acts.change(caller, id, role ? { role } : {}),
+    async run(acts, caller, id, { role }) {
+      if (!role) throw new AppError('invalid_request', 'Name the role.')
+      return acts.change(caller, id, { role })
+    },
   },
 ]
 

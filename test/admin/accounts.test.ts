@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Licet, newAccount, PASSWORD, startLicet } from '../support/licet.ts'
+import { type Licet, newAccount, operator, PASSWORD, startLicet } from '../support/licet.ts'
 import { Person, textOf } from '../support/person.ts'
 
 let licet: Licet
@@ -106,4 +106,25 @@ test('attack: a member and a form of another session administer nothing (AK7, CS
     assert.equal((await member.person.send('POST', path, [['email', 'x@example.test']])).status, 403, path)
   const { status, epoch, role } = await licet.core.accounts.getById(victim.id)
   assert.deepEqual([status, epoch, role], ['active', victim.epoch, 'member'])
+})
+
+test('attack: the invitation of an administrator who is none any more makes no administrator', async () => {
+  const rogue = await enter({ role: 'administrator' })
+  const list = await rogue.person.open('/admin/accounts')
+  await rogue.person.submit(list, { email: 'accomplice@example.test', role: 'administrator' }, '/invite')
+  const mails = (await (await fetch(`${licet.issuer}/dev/mailbox.json`)).json()) as { to: string; links: string[] }[]
+  const link = mails.find(({ to }) => to === 'accomplice@example.test')?.links[0] ?? ''
+  await licet.core.accounts.setRole(operator, rogue.account.id, 'member')
+  const accomplice = new Person(licet.issuer)
+  const page = await accomplice.open(link)
+  if (page.status === 200) await accomplice.submit(page, { name: 'Eve', password: PASSWORD })
+  assert.equal(page.status, 410)
+  assert.notEqual((await licet.core.accounts.findByEmail('accomplice@example.test'))?.role, 'administrator')
+})
+
+test('a form that names no role changes none and says so to nobody', async () => {
+  const { account } = await enter({})
+  const page = await admin.person.open(`/admin/accounts/${account.id}`)
+  const answer = await admin.person.submit(page, { reason: 'because', role: 'emperor' }, '/role')
+  assert.ok(!answer.url.includes('done='), answer.url)
 })
