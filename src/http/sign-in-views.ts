@@ -47,6 +47,16 @@ export interface Enrol {
   readonly problem?: SecondFactorProblem
 }
 
+/** The app asks for a passkey and the account has none: where to add one, and how to come back. */
+export interface PasskeyFirst {
+  readonly app: AskingApp
+  readonly account: ShownAccount
+  readonly addUrl: string
+  readonly action: string
+  readonly beginAgainAction: string
+  readonly cancelAction: string
+}
+
 /** Shown once. `continueAction` is a form, `continueUrl` a link. */
 export interface RecoveryCodesShown {
   readonly codes: readonly string[]
@@ -131,6 +141,7 @@ export interface Keep {
 export interface SignInViews {
   'interactions/second-factor': SecondFactor
   'interactions/enrol': Enrol
+  'interactions/passkey-first': PasskeyFirst
   'interactions/recovery-codes': RecoveryCodesShown
   'interactions/sign-up': SignUpModel
   'interactions/verify': Verify

@@ -49,6 +49,19 @@ export async function enrolPage(
   return { ...page('interactions/enrol', model, options), csrfScope: uid }
 }
 
+/** An authenticator app is no passkey: whoever needs one adds it in the settings, which ask for the second factor first, and comes back here. */
+export function passkeyFirstPage({ app, uid, redirectUri }: OpenInteraction, half: HalfSignIn): PageAnswer {
+  const model = {
+    app: shownApp(app, redirectUri),
+    account: shownAccount(half.account),
+    addUrl: '/settings/security/passkeys/new',
+    action: `/interaction/${uid}/continue`,
+    beginAgainAction: `/interaction/${uid}/begin-again`,
+    cancelAction: `/interaction/${uid}/deny`,
+  }
+  return { ...page('interactions/passkey-first', model), csrfScope: uid }
+}
+
 export function confirmEnrolment(parts: EnrolParts): Handler<z.infer<typeof CodeForm>, Visited, unknown> {
   const { factors, interactions, limitAddress, progress } = parts
   return async ({ caller: interaction, input, request }) => {

@@ -16,7 +16,7 @@ import { page } from '../http/views.ts'
 import type { Audit } from '../observability/audit.ts'
 import type { Interactions, OpenInteraction } from '../oidc/interaction.ts'
 import { answerOf, ConsentForm, type ConsentRules, consentPage } from './consent.ts'
-import { confirmEnrolment, type EnrolParts, enrolPage } from './enrol.ts'
+import { confirmEnrolment, type EnrolParts, enrolPage, passkeyFirstPage } from './enrol.ts'
 import { askPasskey, givePasskey, PasskeyForm } from './passkey.ts'
 import { createProgress, DEVICE_COOKIE, type Factors, type Progress, type Visited } from './progress.ts'
 import {
@@ -66,14 +66,17 @@ export function createFlow(parts: FlowParts): readonly Route[] {
   const progress: Progress = createProgress({
     ...parts,
     consentPage: (interaction) => lastPage(interaction, parts),
-    stepPage: async (interaction, half, step, shown) =>
-      step.step === 'enrol'
-        ? enrolPage(parts, interaction, half, shown)
-        : secondFactorPage(interaction, half, step, {
-            ...shown,
-            trustDays: parts.devices.trustDays,
-            ...(step.offers.includes('passkey') ? { passkey: await askPasskey(parts.passkeys, half.account.id) } : {}),
-          }),
+    stepPage: async (interaction, half, step, shown) => {
+      if (step.step === 'enrol')
+        return step.offers.includes('totp')
+          ? enrolPage(parts, interaction, half, shown)
+          : passkeyFirstPage(interaction, half)
+      return secondFactorPage(interaction, half, step, {
+        ...shown,
+        trustDays: parts.devices.trustDays,
+        ...(step.offers.includes('passkey') ? { passkey: await askPasskey(parts.passkeys, half.account.id) } : {}),
+      })
+    },
   })
   const signInAgain: SignInAgain = async (open, said) =>
     signInPage(open, { ...parts.doors, passkey: await askPasskey(parts.passkeys) }, said)

@@ -131,6 +131,21 @@ test('MF4: a recovery code works once, for its own account only, and does not co
   assert.match(textOf(asked.body), /A recovery code is not enough here/)
 })
 
+test('MF6: an app that asks for a passkey of somebody who has none is told of on a page that leads to one and back', async () => {
+  const { account, key } = await enrolled()
+  const app = await registerApp(licet)
+  const person = new Person(licet.issuer)
+  const signIn = await person.open(authorizeUrl(app, { acr_values: 'phr' }))
+  const half = await person.submit(signIn, { email: account.email, password: PASSWORD }, '/sign-in')
+  const asked = await person.submit(half, { code: nextCode(key) }, '/code')
+  assert.match(asked.body, /href="\/settings\/security\/passkeys\/new"/)
+  assert.ok(!asked.body.includes('name="code"'))
+  const still = await person.submit(asked, {}, '/continue')
+  assert.match(still.body, /href="\/settings\/security\/passkeys\/new"/)
+  const back = await person.submit(still, {}, '/deny')
+  assert.equal(new URL(back.url).searchParams.get('error'), 'access_denied')
+})
+
 test('MF5: a form that sets up a factor is refused without the page’s token', async () => {
   const account = await newAccount(licet.core)
   const person = new Person(licet.issuer)

@@ -65,6 +65,14 @@ export const signInSamples = {
     beginAgainAction: '/interaction/sample/begin-again',
     problem: { kind: 'limited', retryAfterSeconds: 300 },
   }),
+  'passkey-first': page('interactions/passkey-first', {
+    app,
+    account,
+    addUrl: '/settings/security/passkeys/new',
+    action: '/interaction/sample/continue',
+    beginAgainAction: '/interaction/sample/begin-again',
+    cancelAction: '/interaction/sample/deny',
+  }),
   'recovery-codes': page('interactions/recovery-codes', { codes, continueAction: '/interaction/sample/continue' }),
   'sign-up': page('interactions/sign-up', {
     action: '/signup',
