@@ -27,6 +27,7 @@ export interface SessionParts {
   readonly credentials: Credentials
   readonly sessions: {
     list(accountId: string, paging: Paging): Listed<Session>
+    find(accountId: string, id: string): Promise<Session | undefined>
     end(accountId: string, id: string): Promise<boolean>
     endOthers(accountId: string, keepId?: string): Promise<number>
     endAll(accountId: string): Promise<void>
@@ -51,13 +52,22 @@ export function createSessionRoutes(parts: SessionParts): readonly Route[] {
         const page = await sessions.list(ownerOf(caller), paging(input))
         return listed(page, (session) => shownSession(session, caller.sid))
       }),
+    get('/api/v1/sessions/:id')
+      .needs(read)
+      .gives(200, SessionShape)
+      .says('One of your browser sessions.')
+      .does(async ({ caller, params }) => {
+        const session = await sessions.find(ownerOf(caller), params['id'] ?? '')
+        if (!session) throw noSession()
+        return { kind: 'json', body: shownSession(session, caller.sid) }
+      }),
     del('/api/v1/sessions/:id')
       .needs(write)
       .gives(204)
       .says('Ends a session with the tokens obtained in it.')
       .does(async ({ caller, params }) => {
         const [accountId, subject = ''] = [ownerOf(caller), params['id']]
-        if (!(await sessions.end(accountId, subject))) throw new AppError('not_found', 'There is no such session.')
+        if (!(await sessions.end(accountId, subject))) throw noSession()
         await parts.audit.note(caller.caller, { event: 'session.ended', outcome: 'done', accountId, subject })
         return { kind: 'empty', status: 204 }
       }),
@@ -74,6 +84,9 @@ export function createSessionRoutes(parts: SessionParts): readonly Route[] {
       }),
   ]
 }
+
+/** Also for the session of somebody else. */
+const noSession = () => new AppError('not_found', 'There is no such session.')
 
 async function endSessions(
   { sessions, accounts, audit }: SessionParts,

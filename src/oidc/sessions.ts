@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Provider } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'
 import type { Vault } from '../secrets.ts'
-import type { Store } from '../storage/store.ts'
+import type { Store, Stored } from '../storage/store.ts'
 import { type AccountSource, stands } from './accounts.ts'
 import { artefactId, openArtefact, sealArtefact } from './artefacts.ts'
 import type { Grants } from './grants.ts'
@@ -51,6 +51,8 @@ export interface Sessions {
   /** Whoever is signed in in the browser that sent this request; undefined for nobody. Writes nothing. */
   current(request: IncomingMessage, response: ServerResponse): Promise<SignedIn | undefined>
   list(accountId: string, options?: { cursor?: string; limit?: number }): Promise<SessionPage>
+  /** Undefined when the account has no such session. */
+  find(accountId: string, id: string): Promise<SessionLine | undefined>
   /** Ends one session of that account and the families begun in it; false when the account has no such session. */
   end(accountId: string, id: string): Promise<boolean>
   /** Ends every session of the account but the one named, with their families; the number ended. */
@@ -104,6 +106,10 @@ export function createSessions({ provider, store, vault, accounts, grants }: Ses
     )
     return living.flat()
   }
+  const lineOf = async ({ value, expiresAt }: Stored<Artefact>): Promise<SessionLine> => ({
+    ...sessionLine(value, expiresAt),
+    apps: await appsOf(value),
+  })
 
   return {
     async current(request, response) {
@@ -122,14 +128,13 @@ export function createSessions({ provider, store, vault, accounts, grants }: Ses
         ...options,
       })
       return {
-        items: await Promise.all(
-          items.map(async ({ value, expiresAt }) => ({
-            ...sessionLine(value, expiresAt),
-            apps: await appsOf(value),
-          })),
-        ),
+        items: await Promise.all(items.map(lineOf)),
         ...(nextCursor === undefined ? {} : { nextCursor }),
       }
+    },
+    async find(accountId, id) {
+      const entry = await store.findBy<Artefact>('session', 'uid', id)
+      return entry?.value.accountId === accountId ? lineOf(entry) : undefined
     },
     async end(accountId, id) {
       const entry = await store.findBy<Artefact>('session', 'uid', id)
