@@ -312,7 +312,10 @@ async function listen(config: Config, { core, log, metrics, now, announce }: Roo
   ])
   const once = createOnce({ store })
   const adminRoom = {
-    access: { page: administration.among(proven), form: administration.among(access.provenForm) },
+    access: {
+      page: administration.among(withProvenAddress(access).proven),
+      form: administration.among(withProvenAddress(access).provenForm),
+    },
     draw,
   }
   const administer = {

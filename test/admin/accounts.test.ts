@@ -91,6 +91,12 @@ test('the server’s room sends a test mail and makes signing keys that are publ
   assert.ok(before.every(({ kid }) => keys.some((key) => key.kid === kid && key.publishedUntil !== undefined)))
 })
 
+test('attack: an administrator whose address nobody has proven is led to prove it, and administers nothing', async () => {
+  const { person, page } = await enter({ role: 'administrator', emailVerified: false })
+  assert.equal(new URL(page.url).pathname, '/settings/verify')
+  assert.equal(new URL((await person.open('/admin/server')).url).pathname, '/settings/verify')
+})
+
 test('attack: a member and a form of another session administer nothing (AK7, CS2)', async () => {
   const victim = await newAccount(licet.core)
   const there = `/admin/accounts/${victim.id}`

@@ -60,6 +60,18 @@ describe('who may administer', () => {
     assert.deepEqual(await everywhere(former.token, 'none'), [401])
   })
 
+  test('attack: who signed up with the address of somebody else and was made administrator administers nothing before it is proven', async () => {
+    const taken = await newOwner(licet, { scope: TEN, account: { role: 'administrator' } })
+    const entry = await licet.core.store.find('account', taken.accountId)
+    assert.ok(entry)
+    await licet.core.store.update('account', taken.accountId, (record) => ({
+      value: { ...(record as object), emailVerified: false },
+    }))
+    assert.deepEqual(await everywhere(taken.token, 'none'), [403])
+    await licet.core.accounts.markEmailVerified(operator, taken.accountId)
+    assert.equal((await taken.call('GET', '/api/v1/admin/apps')).status, 200)
+  })
+
   test('attack: administration is refused from a network that is not named', async () => {
     const fenced = await startLicet({ file: { network: { admin_networks: ['10.0.0.0/8'] } } })
     const owner = await newOwner(fenced, { scope: TEN, account: { role: 'administrator' } })
