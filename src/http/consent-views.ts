@@ -53,6 +53,8 @@ export interface Consent {
     readonly redirectHost: string
     readonly registered: Registered
     readonly warnings: readonly ConsentWarning[]
+    /** It acts by itself, and its tokens say so. */
+    readonly agent?: true
     /** What its developer says it is for. */
     readonly description?: string
     readonly policyUri?: string

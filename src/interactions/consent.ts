@@ -73,6 +73,7 @@ function shownAsked(
       redirectHost: hostOf(redirectUri) ?? app.clientId,
       registered: registeredBy(app),
       warnings: warningsFor(app, redirectUri),
+      ...(app.agent ? { agent: true } : {}),
       ...shownWords(app),
     },
     account: shownAccount(account),

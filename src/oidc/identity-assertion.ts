@@ -1,7 +1,7 @@
 /**
  * Identity assertions (ID-JAG, draft-ietf-oauth-identity-assertion-authz-grant; MCP enterprise-managed authorization): the identity provider of an
  * enterprise says what an app may do for one of its people here, and no page asks that person. It counts for the app it names, for the resource it
- * names, once. No refresh token comes out (a new assertion does), and the person can end what did.
+ * names, once. No refresh token comes out (a new assertion does). The person reads of it in the activity; without a consent beside it there is no row to stop.
  */
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Account } from '../accounts/account.ts'

@@ -112,6 +112,13 @@ onEveryStore(
       assert.deepEqual(scopesOf(tokens), ['data:read', 'llm:read', 'openid'])
     })
 
+    test('an app that is an agent says so where the person decides, and no other does', async () => {
+      const agent = await visit(await scene(licet(), { agent: true }), {})
+      assert.match(agent.page.body, /Acts by itself, also while you are away\./)
+      const program = await visit(await scene(licet()), {})
+      assert.ok(program.isAsked && !program.page.body.includes('Acts by itself'))
+    })
+
     test('a second visit asks nothing, or only for the difference', async () => {
       const one = await scene(licet(), { scopes: ['data:read', 'data:write'] })
       await answer(one, await visit(one, { scope: 'openid data:read' }))
