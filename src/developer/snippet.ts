@@ -22,7 +22,7 @@ export function snippetOf(parts: SnippetParts): SnippetStep[] {
     step: 'use',
     code: `curl -H "Authorization: Bearer $access_token" ${issuer}/api/v1/accounts/me`,
   }
-  if (app.type === 'service') return [serviceStep(parts, scope)]
+  if (app.type === 'service') return [...assertSteps(parts), serviceStep(parts, scope)]
   if (app.type === 'device') return [...deviceSteps(parts, scope), use]
   return [...codeSteps(parts, scope), use]
 }
@@ -46,6 +46,7 @@ function codeSteps(parts: SnippetParts, scope: string): SnippetStep[] {
         `echo "${issuer}/authorize?${query}&code_challenge=$challenge"`,
       ].join('\n'),
     },
+    ...assertSteps(parts),
     {
       step: 'exchange',
       code: lines(`curl ${issuer}/token`, [
@@ -83,6 +84,25 @@ function serviceStep(parts: SnippetParts, scope: string): SnippetStep {
     step: 'token',
     code: lines(`curl ${parts.issuer}/token`, [...proof(parts), '-d grant_type=client_credentials', ...asked]),
   }
+}
+
+/** The proof of an app with a private key (RFC 7523 §3), good for a minute. openssl alone cannot write the signature of an EC key as JOSE wants it. */
+const SIGN = `
+const { createPrivateKey, randomUUID, sign } = require("node:crypto")
+const [file, iss, aud, now] = process.argv.slice(1)
+const key = createPrivateKey(require("node:fs").readFileSync(file))
+const alg = { ec: "ES256", rsa: "RS256", ed25519: "EdDSA" }[key.asymmetricKeyType]
+const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url")
+const iat = Number(now)
+const text = part({ alg }) + "." + part({ iss, sub: iss, aud, jti: randomUUID(), iat, exp: iat + 60 })
+const hash = alg === "EdDSA" ? null : "sha256"
+console.log(text + "." + sign(hash, Buffer.from(text), { key, dsaEncoding: "ieee-p1363" }).toString("base64url"))
+`
+
+function assertSteps({ issuer, app }: SnippetParts): SnippetStep[] {
+  if (app.auth !== 'private_key_jwt') return []
+  const given = `private-key.pem ${quoted(app.clientId)} ${quoted(issuer)} "$(date +%s)"`
+  return [{ step: 'assert', code: `assertion=$(node -e '${SIGN}' ${given})` }]
 }
 
 /** How the app proves itself at the token endpoint. */

@@ -66,7 +66,7 @@ export interface AppForm extends AppDraft {
 
 /** One step of the example: what to do, in words of the locale, and the lines to paste. */
 export interface SnippetStep {
-  readonly step: 'open' | 'exchange' | 'ask' | 'poll' | 'token' | 'use'
+  readonly step: 'open' | 'assert' | 'exchange' | 'ask' | 'poll' | 'token' | 'use'
   readonly code: string
 }
 

@@ -4,7 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { type Licet, newAccount, PASSWORD, startLicet } from '../support/licet.ts'
@@ -52,7 +56,7 @@ const idOn = ({ body }: Visit) => /id="client-id">([^<]+)</.exec(body)?.[1] ?? '
 /** A shell that keeps what was set, as a person's terminal does; curl is told to be quiet. */
 function terminal(env: Record<string, string> = {}) {
   const shell: ChildProcess = spawn('sh', {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`, ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   open.add(shell)
@@ -146,6 +150,39 @@ describe('each type finishes its flow with the lines that are shown', () => {
     assert.match(tokens.scope, /data:read/)
     await close()
   })
+
+  for (const key of ['ec', 'rsa', 'ed25519'] as const)
+    test(`web and service with a private key (${key}): the lines sign the proof too`, async () => {
+      const { person, account } = await enter()
+      const pair =
+        key === 'ec'
+          ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+          : key === 'rsa'
+            ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+            : generateKeyPairSync('ed25519')
+      const directory = mkdtempSync(join(tmpdir(), 'licet-key-'))
+      writeFileSync(join(directory, 'private-key.pem'), pair.privateKey.export({ type: 'pkcs8', format: 'pem' }))
+      const proof = {
+        auth: 'private_key_jwt',
+        jwks: JSON.stringify({ keys: [pair.publicKey.export({ format: 'jwk' })] }),
+      }
+      const web = stepsOn(await person.open(`/developer/apps/${idOn(await registerOn(person, proof))}`))
+      const service = stepsOn(await registerOn(person, { ...proof, type: 'service', redirect_uris: '' }))
+      const { run, close } = terminal()
+      await run(`cd '${directory}'`)
+      // The shell has no other clock than the machine's.
+      time = Math.max(time, Date.now())
+      const [begin = '', proving = '', exchange = ''] = web
+      const back = await new Person(licet.issuer).authorize(await run(begin), { email: account.email })
+      await run(`code='${back.searchParams.get('code')}'`)
+      await run(proving)
+      const exchanged = JSON.parse(await run(exchange))
+      assert.match(exchanged.scope ?? '', /data:read/, exchanged.error_description)
+      await run(service[0] ?? '')
+      const own = JSON.parse(await run(service[1] ?? ''))
+      assert.match(own.scope ?? '', /data:read/, own.error_description)
+      await close()
+    })
 
   test('the page of the app shows the same lines without the secret, which comes from the environment', async () => {
     const { person, account } = await enter()
