@@ -19,7 +19,7 @@ const total = { passed: 0, failed: 0, skipped: 0 }
 
 /** The first stage whose pattern fits a file runs it. `together` is how many files run at once. */
 const stages = [
-  { name: 'browser', pattern: /^test\/browser\//, together: 1, minutes: 20, slow: true },
+  { name: 'browser', pattern: /^test\/browser\//, together: 1, minutes: 30, slow: true },
   { name: 'faults', pattern: /^test\/faults\//, together: 1, minutes: 15, slow: true },
   { name: 'fuzz', pattern: /^test\/fuzz\//, together: 1, minutes: 6, slow: true },
   { name: 'bench', pattern: /^test\/bench/, together: 1, minutes: 8, slow: true },
@@ -27,11 +27,11 @@ const stages = [
   { name: 'mcp', pattern: /^test\/mcp\//, together: 1, minutes: 8, slow: true },
   { name: 'conformance', pattern: /conformance/, together: 1, minutes: 5, slow: true },
   { name: 'cluster', pattern: /cluster|sentinel/, together: 1, minutes: 10, slow: true },
-  { name: 'attacks', pattern: /^test\/attacks\//, together: 2, minutes: 15, slow: true },
+  { name: 'attacks', pattern: /^test\/attacks\//, together: 2, minutes: 25, slow: true },
   // What compares durations runs alone, or it measures its neighbours.
   { name: 'timing', pattern: /timing|accounts\/authenticate/, together: 1, minutes: 8 },
-  { name: 'flows', pattern: /^test\/flows\//, together: 2, minutes: 10 },
-  { name: 'unit', pattern: /./, together: 2, minutes: 10 },
+  { name: 'flows', pattern: /^test\/flows\//, together: 2, minutes: 15 },
+  { name: 'unit', pattern: /./, together: 2, minutes: 15 },
 ]
 
 const checks = [
