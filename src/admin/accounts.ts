@@ -24,7 +24,7 @@ export interface AdminAccountsParts<A extends Administrator> extends AdminRoom<A
   readonly directory: Directory
   readonly factors: Pick<Factors, 'list'>
   readonly operatorActs: OperatorActs
-  readonly signUp: Pick<SignUp, 'invite'>
+  readonly signUp: Pick<SignUp, 'invite' | 'policy'>
   readonly store: Pick<Store, 'read'>
 }
 
@@ -133,7 +133,7 @@ function operatorOf({ account }: Administrator, { ip, userAgent, requestId }: Re
 }
 
 async function showList<A extends Administrator>(
-  { directory, draw }: AdminAccountsParts<A>,
+  { directory, draw, signUp }: AdminAccountsParts<A>,
   person: A,
   sought: Sought,
   refused?: { readonly email: string; readonly taken: boolean },
@@ -144,6 +144,7 @@ async function showList<A extends Administrator>(
   return draw('admin/accounts', person, {
     query,
     rows: items.map(rowOf),
+    mayInvite: signUp.policy !== 'closed',
     isFirstPage: cursor === undefined,
     ...(role ? { role } : {}),
     ...(status ? { status } : {}),

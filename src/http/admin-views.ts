@@ -66,6 +66,8 @@ export interface AdminAccountList {
   readonly rows: readonly AdminAccountRow[]
   readonly isFirstPage: boolean
   readonly nextUrl?: string
+  /** False where nobody new may come. */
+  readonly mayInvite: boolean
   /** The address that was invited just now. */
   readonly invited?: string
   /** An invitation that was not made. */

@@ -79,6 +79,16 @@ test('an invitation is mailed and makes an account; a known address and no addre
   assert.match(textOf((await invite(admin.account.email)).body), /has an account already/)
 })
 
+test('where sign-up is closed nobody is invited, and nothing offers it', async (t) => {
+  const closed = await startLicet({ file: { sign_up: { policy: 'closed' } } })
+  t.after(() => closed.close())
+  const { email } = await newAccount(closed.core, undefined, { role: 'administrator' })
+  const person = new Person(closed.issuer)
+  const page = await person.submit(await person.open('/admin/accounts'), { email, password: PASSWORD }, '/sign-in')
+  assert.equal(page.status, 200)
+  assert.ok(!page.body.includes('/admin/accounts/invite'))
+})
+
 test('the server’s room sends a test mail and makes signing keys that are published before they sign', async () => {
   const before = await licet.core.signingKeys.list()
   const room = await admin.person.open('/admin/server')

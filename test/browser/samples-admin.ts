@@ -67,6 +67,7 @@ export const adminSamples = {
     ],
     isFirstPage: false,
     nextUrl: '/admin/accounts?cursor=x',
+    mayInvite: true,
     invited: 'ada@example.test',
     refused: { email: 'grace@example.test', taken: true },
   }),
@@ -76,6 +77,7 @@ export const adminSamples = {
     role: 'member',
     status: 'leaving',
     rows: [],
+    mayInvite: false,
     isFirstPage: true,
   }),
   'admin-account': page('admin/account', {
