@@ -91,6 +91,11 @@ test(`a malformed request is never a 5xx, a hang, a leak or a stored kilobyte: $
   assert.ok(grown < 220 && target.memory() < 700, `memory grew by ${grown} MB`)
 })
 
+/** What an app that proved itself did is counted in entries of the app: who calls, the day's calls (the turn of a day makes two), what its software needed. */
+const COUNTED: Readonly<Record<string, number>> = { key_use: 1, usage: 2, client_software: 1 }
+/** However often and from however many addresses an app calls, such an entry has at most this size. */
+const COUNTED_BYTES = 32_768
+
 /** What was stored belongs to answers that say so, is small, and goes by itself. */
 function assertStoredOnly(before: Footprint, after: Footprint, seen: ReadonlyMap<string, number>): void {
   assert.deepEqual(after.lasting, before.lasting, 'nothing that stays was stored')
@@ -102,19 +107,28 @@ function assertStoredOnly(before: Footprint, after: Footprint, seen: ReadonlyMap
     pushed_request: seen.get('pushed') ?? 0,
     device_code: seen.get('began with a device') ?? 0,
     session: seen.get('got a session') ?? 0,
+    // Of one credential at most a hundred an hour, whoever sends how much.
+    denial: 100 * target.apps,
   }
   for (const [kind, { rows, bytes }] of Object.entries(after.expiring)) {
     const known = before.expiring[kind] ?? { rows: 0, bytes: 0 }
     const [newRows, newBytes] = [rows - known.rows, bytes - known.bytes]
+    const each = COUNTED[kind]
+    if (each !== undefined) {
+      assert.ok(newRows <= each * target.apps, `${newRows} entries of ${kind} for ${target.apps} apps`)
+      assert.ok(newBytes <= rows * COUNTED_BYTES, `${rows} entries of ${kind} have ${newBytes} bytes more`)
+      continue
+    }
     if (kind === 'counter')
       assert.ok(newRows === 0 || newBytes / newRows < 100, `counters with long names: ${newBytes} bytes`)
     else assert.ok(newRows <= (limits[kind] ?? 0), `${newRows} entries of ${kind} for ${limits[kind] ?? 0} answers`)
     assert.ok(newBytes <= newRows * 2048 + 16_384, `${newRows} entries of ${kind} have ${newBytes} bytes`)
   }
-  const { 'sign_in.refused': refused = 0, ...noted } = after.noted
-  const { 'sign_in.refused': refusedBefore = 0, ...notedBefore } = before.noted
-  assert.deepEqual(noted, notedBefore, 'the audit tells of nothing but refused sign-ins')
+  const { 'sign_in.refused': refused = 0, 'app.token_issued': issued = 0, ...noted } = after.noted
+  const { 'sign_in.refused': refusedBefore = 0, 'app.token_issued': issuedBefore = 0, ...notedBefore } = before.noted
+  assert.deepEqual(noted, notedBefore, 'the audit tells of nothing but refused sign-ins and tokens of services')
   assert.ok(refused - refusedBefore <= (seen.get('tried a password') ?? 0))
+  assert.ok(issued - issuedBefore <= (seen.get('got a token') ?? 0))
 }
 
 /** What an answer says was begun. */
@@ -122,6 +136,7 @@ function promiseOf(path: string, { status, head, body }: Answer): string | undef
   if (/\r\nlocation: [^\r]*\/interaction\//i.test(head)) return 'began a sign-in'
   if (/\r\nlocation: [^\r]*[?&]code=/i.test(head) || body.includes('name="code"')) return 'got a code'
   if (status === 201 && body.includes('request_uri')) return 'pushed'
+  if (status === 200 && body.includes('"access_token"')) return 'got a token'
   if (status === 200 && body.includes('"user_code"')) return 'began with a device'
   if (/\r\nset-cookie: __Host-licet_session=[^;]/i.test(head)) return 'got a session'
   return path.endsWith('/sign-in') ? 'tried a password' : undefined

@@ -21,6 +21,8 @@ export interface Target {
   readonly port: number
   readonly host: string
   readonly templates: readonly Template[]
+  /** How many apps there are. */
+  readonly apps: number
   footprint(): Footprint
   memory(): number
   stop(): Promise<void>
@@ -50,8 +52,10 @@ export async function startTarget(): Promise<Target> {
     throw error
   })
   const url = new URL(config.issuer)
+  const apps = (await core.apps.list({ limit: 200 })).items.length
   return {
     server,
+    apps,
     port: Number(url.port),
     host: url.host,
     templates,
