@@ -70,7 +70,8 @@ function storeFailures({ pages, onUnexpected, noteDenied }: EndpointParts): Midd
     try {
       await next()
       await Promise.all(workOf(ctx).pending)
-      for (const act of workOf(ctx).lastly) await act()
+      // What could not be finished keeps what its retry needs to be found.
+      if (ctx.status < 500) for (const act of workOf(ctx).lastly) await act()
     } catch (error) {
       thrown = error
       if (error instanceof AppError) workOf(ctx).failure = error

@@ -3,6 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { AppError } from '../../src/errors.ts'
+import type { Store } from '../../src/storage/store.ts'
 import { type AppClient, type Body, newPerson, registerApp, type SignedIn } from '../support/app-client.ts'
 import { type Licet, startLicet } from '../support/licet.ts'
 import { sendOnWire } from '../support/wire.ts'
@@ -107,4 +109,26 @@ test('IR5: a token without openid, and one that a service got for itself, opens 
     assert.ok(status === 401 || status === 403, `${status}`)
     assert.equal(body['sub'], undefined)
   }
+})
+
+test('IR4 LO6: a revocation that the store broke off is refused, and its retry ends the family', async (t) => {
+  let breaks = false
+  const around = (store: Store): Store => ({
+    ...store,
+    async remove(kind, id) {
+      if (!breaks || kind !== 'grant') return store.remove(kind, id)
+      breaks = false
+      throw new AppError('store_unavailable', 'The store does not answer.')
+    },
+  })
+  const shaky = await startLicet({ around })
+  t.after(() => shaky.close())
+  const client = await registerApp(shaky)
+  const { person, email } = await newPerson(shaky)
+  const { body } = await client.redeem(await client.obtainCode(person, email))
+  breaks = true
+  assert.equal((await client.revoke(body.refresh_token)).status, 503)
+  assert.equal((await client.revoke(body.refresh_token)).status, 200)
+  assert.equal((await client.refresh(body.refresh_token)).body.error, 'invalid_grant')
+  assert.equal((await client.userinfo(body.access_token)).status, 401)
 })
