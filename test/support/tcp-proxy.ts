@@ -31,8 +31,9 @@ interface Wire {
   readonly near: Socket
   readonly far: Socket
   isDead: boolean
-  /** When the last answer under way is handed over. */
-  quietUntil: number
+  /** Answers on their way, and when each is due. */
+  readonly waiting: { readonly piece: Buffer; readonly at: number }[]
+  timer: NodeJS.Timeout | undefined
 }
 
 /** `random` decides about resets: 0 to 1. */
@@ -78,6 +79,22 @@ export async function startTcpProxy(target: { host: string; port: number }, rand
     wire.far.write(piece)
   }
 
+  /** In the order in which it came, whatever the timers do and also when the delay has been taken away meanwhile. */
+  const passOn = (wire: Wire): void => {
+    for (let [first] = wire.waiting; first; [first] = wire.waiting) {
+      const left = first.at - performance.now()
+      if (left > 0) {
+        wire.timer ??= setTimeout(() => {
+          wire.timer = undefined
+          passOn(wire)
+        }, left)
+        return
+      }
+      wire.waiting.shift()
+      if (wires.has(wire) && !isDead(wire)) wire.near.write(first.piece)
+    }
+  }
+
   /** What the store answers. */
   const homeward = (wire: Wire, piece: Buffer): void => {
     if (isDead(wire)) return
@@ -85,19 +102,13 @@ export async function startTcpProxy(target: { host: string; port: number }, rand
       reset(wire)
       return
     }
-    const pass = (): void => {
-      if (wires.has(wire) && !isDead(wire)) wire.near.write(piece)
-    }
-    // Never before what came earlier, also when the delay has been taken away meanwhile.
-    const now = performance.now()
-    wire.quietUntil = Math.max(wire.quietUntil, now + (spoiling.delayMs ?? 0))
-    if (wire.quietUntil > now) setTimeout(pass, wire.quietUntil - now)
-    else pass()
+    wire.waiting.push({ piece, at: performance.now() + (spoiling.delayMs ?? 0) })
+    passOn(wire)
   }
 
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ ...target, noDelay: true })
-    const wire = { near, far, isDead: false, quietUntil: 0 }
+    const wire: Wire = { near, far, isDead: false, waiting: [], timer: undefined }
     wires.add(wire)
     near.on('data', (piece) => outward(wire, piece))
     far.on('data', (piece) => homeward(wire, piece))
