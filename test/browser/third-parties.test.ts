@@ -24,6 +24,7 @@ async function enter(page: Page, path: string, more: object = {}) {
   await page.fill('#email', account.email)
   await page.fill('#password', PASSWORD)
   await page.click('.primary')
+  await page.waitForURL((url) => url.pathname === path)
   return account
 }
 
